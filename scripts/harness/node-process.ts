@@ -1,0 +1,85 @@
+// One node as a real process: started, killed and started again by its pid. Its log goes to a file.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+const main = path.join(root, 'dist/cli/main.js');
+
+/** Everything started here that still runs: never outlives this process. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export class NodeProcess {
+  readonly id: number;
+  readonly address: string;
+  readonly logFile: string;
+  private readonly flags: readonly string[];
+  private child: ChildProcess | null = null;
+  private exited: Promise<void> = Promise.resolve();
+
+  /** `flags`: of `paceline serve`, --id and --listen among them. */
+  constructor(id: number, address: string, logFile: string, flags: readonly string[]) {
+    this.id = id;
+    this.address = address;
+    this.logFile = logFile;
+    this.flags = flags;
+  }
+
+  get isRunning(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Of the newest process; null before the first. */
+  get pid(): number | null {
+    return this.child?.pid ?? null;
+  }
+
+  /** null while it runs, or where a signal ended it. */
+  get exitCode(): number | null {
+    return this.child?.exitCode ?? null;
+  }
+
+  /** `env`: added to this process's own. */
+  start(env: Readonly<Record<string, string>> = {}): void {
+    if (this.isRunning) throw new Error(`node ${this.id} runs already`);
+    if (!existsSync(main)) throw new Error('dist/ is missing: run npm run build');
+    const log = openSync(this.logFile, 'a');
+    const child = spawn(process.execPath, [main, 'serve', ...this.flags], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+    });
+    closeSync(log);
+    running.add(child);
+    this.child = child;
+    this.exited = new Promise((resolve) => {
+      child.on('exit', () => {
+        running.delete(child);
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves once the process is gone. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    if (this.isRunning) this.child?.kill(signal);
+    await this.exited;
+  }
+
+  log(): string {
+    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
+  }
+
+  /** Memory of the process that is not backed by a file, in bytes; 0 where it is gone. */
+  anonymousBytes(): number {
+    try {
+      const text = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+      return Number(/^RssAnon:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+    } catch {
+      return 0;
+    }
+  }
+}

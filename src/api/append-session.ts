@@ -1,0 +1,87 @@
+// One AppendSession: frames in, results out, one response for all groups that a turn decided. Knows no
+// gRPC: the stream is given as a sink.
+import { PacelineError, type Refusal } from '../errors.ts';
+import { type AppendGroupResultInput, AppendSessionResponse } from '../gen/proto.ts';
+import { type Group, type Outcome, refuseGroup } from '../node/groups.ts';
+import type { Node } from '../node/node.ts';
+import { SessionOrder } from '../node/session-order.ts';
+import { resultOf } from './answers.ts';
+import { checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
+import { type RawFrame, type RawGroup, readFrame } from './frames.ts';
+
+const unansweredBytesMax = 8 * 1024 * 1024;
+
+export class AppendSession {
+  private readonly node: Node;
+  private readonly write: (response: Buffer) => void;
+  private readonly order = new SessionOrder();
+  private unansweredBytes = 0;
+  private results: AppendGroupResultInput[] = [];
+
+  constructor(node: Node, write: (response: Buffer) => void) {
+    this.node = node;
+    this.write = write;
+  }
+
+  /** Throws BAD_COMMAND where the bytes are no frame: the stream has to end. */
+  take(bytes: Buffer): void {
+    const frame = readFrame(bytes);
+    if (frame === null) {
+      const message = 'not an AppendSessionRequest';
+      throw new PacelineError({ reason: 'BAD_COMMAND', field: 'frame', message });
+    }
+    const refusal = checkFrame(frame) ?? this.checkUnanswered(frame);
+    for (const [position, group] of frame.groups.entries()) {
+      this.takeGroup(frame, group, position, refusal);
+    }
+  }
+
+  private takeGroup(
+    frame: RawFrame,
+    raw: RawGroup,
+    position: number,
+    frameRefusal: Refusal | null,
+  ): void {
+    const { node, order } = this;
+    const groupRefusal = frameRefusal ?? checkGroup(node, raw);
+    const partition = groupRefusal === null ? raw.partition : undefined;
+    const commands = raw.commands.map((bytes) => checkCommand(node, bytes, partition));
+    this.unansweredBytes += raw.bytes;
+    const group: Group = {
+      partition: raw.partition,
+      commands,
+      bytes: raw.bytes,
+      atomic: raw.atomic,
+      restart: raw.restart,
+      session: order,
+      done: (outcomes) => this.answer(frame.frame, position, raw.bytes, outcomes),
+    };
+    const refusal = groupRefusal ?? (raw.atomic ? checkAtomic(commands) : null);
+    if (refusal === null) node.submit(group);
+    else refuseGroup(group, refusal);
+  }
+
+  private checkUnanswered(frame: RawFrame): Refusal | null {
+    if (this.unansweredBytes + frame.bytes <= unansweredBytesMax) return null;
+    const message = `the session has more than ${unansweredBytesMax} bytes unanswered`;
+    const limit = unansweredBytesMax;
+    return { reason: 'BUSY', field: 'session', message, limit, retryAfterMs: 20 };
+  }
+
+  private answer(frame: number, group: number, bytes: number, outcomes: readonly Outcome[]): void {
+    this.unansweredBytes -= bytes;
+    const { windowMs } = this.node.config.cluster.dedupe;
+    const results = outcomes.map((outcome) => resultOf(outcome, windowMs));
+    if (this.results.length === 0) queueMicrotask(() => this.flush());
+    this.results.push({ frame, group, results, mapVersion: mapVersion });
+  }
+
+  private flush(): void {
+    const groups = this.results;
+    this.results = [];
+    this.write(AppendSessionResponse.encode({ groups }));
+  }
+}
+
+/** The map of a founded cluster without moved replicas; later changes raise it. */
+export const mapVersion = 1;

@@ -1,0 +1,119 @@
+// The edge's check of what clients send, once: limits, names, canonical form. What passes is trusted
+// inside; what does not is answered with the field and the limit.
+import { type Command, scanCommand } from '../command.ts';
+import { isBadName } from '../conversation.ts';
+import type { Refusal } from '../errors.ts';
+import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
+import type { Node } from '../node/node.ts';
+import type { Placed } from '../order/sequencer.ts';
+import type { Place } from '../shard.ts';
+import type { RawFrame, RawGroup } from './frames.ts';
+
+export const frameLimits = {
+  commands: 4096,
+  bytes: 1024 * 1024,
+  atomicCommands: 128,
+  atomicBytes: 1024 * 1024,
+} as const;
+
+/** A command with its place, or why it is refused. `partition` undefined: any. */
+export function checkCommand(node: Node, bytes: Uint8Array, partition?: number): Placed | Refusal {
+  const command = canonicalCommand(bytes);
+  if ('reason' in command) return command;
+  const place = checkConversation(node, command.conversation);
+  if ('reason' in place) return place;
+  const belongs = node.partitionOf(place.shard);
+  if (partition !== undefined && belongs !== partition) {
+    const message = `the conversation is in partition ${belongs}, not ${partition}`;
+    return { reason: 'NO_SUCH_PARTITION', field: 'partition', message, actual: belongs };
+  }
+  if (place.text === command.conversation) return { command, shard: place.shard };
+  const renamed = canonicalCommand(rename(command.bytes, place.text));
+  return 'reason' in renamed ? renamed : { command: renamed, shard: place.shard };
+}
+
+/** The canonical name and its shard. */
+export function checkConversation(node: Node, name: string): Place | Refusal {
+  const place = node.placeOf(name);
+  if ('shard' in place) return place;
+  const problem = isBadName(place) ? place.problem : 'not a name';
+  const message = `conversation: ${problem}`;
+  const limit = isBadName(place) && place.limit !== undefined ? { limit: place.limit } : {};
+  return { reason: 'BAD_CONVERSATION', field: 'conversation', message, ...limit };
+}
+
+/** Why the whole frame is refused, or null. */
+export function checkFrame(frame: RawFrame): Refusal | null {
+  const commands = frame.groups.reduce((sum, group) => sum + group.commands.length, 0);
+  const { commands: commandsMax, bytes: bytesMax } = frameLimits;
+  if (commands > commandsMax) return tooLarge('groups', commands, commandsMax, 'commands');
+  if (frame.bytes > bytesMax && commands > 1) {
+    return tooLarge('groups', frame.bytes, bytesMax, 'bytes');
+  }
+  return null;
+}
+
+/** Why the whole group is refused, or null. */
+export function checkGroup(node: Node, group: RawGroup): Refusal | null {
+  const { partitions } = node.config.cluster;
+  if (group.commands.length === 0) {
+    return { reason: 'BAD_REQUEST', field: 'commands', message: 'a group has no commands' };
+  }
+  if (group.partition >= partitions) {
+    const message = `there is no partition ${group.partition}, they are 0 to ${partitions - 1}`;
+    return { reason: 'NO_SUCH_PARTITION', field: 'partition', limit: partitions - 1, message };
+  }
+  if (!group.atomic) return null;
+  const { atomicCommands, atomicBytes } = frameLimits;
+  const { length } = group.commands;
+  if (length > atomicCommands) return tooLarge('commands', length, atomicCommands, 'commands');
+  if (group.bytes > atomicBytes) return tooLarge('commands', group.bytes, atomicBytes, 'bytes');
+  return null;
+}
+
+/** An atomic batch is in one conversation. */
+export function checkAtomic(placed: readonly (Placed | Refusal)[]): Refusal | null {
+  const names = new Set<string>();
+  for (const item of placed) if ('command' in item) names.add(item.command.conversation);
+  if (names.size <= 1) return null;
+  const message = 'an atomic batch is in one conversation';
+  return { reason: 'BAD_REQUEST', field: 'atomic', limit: 1, actual: names.size, message };
+}
+
+function tooLarge(field: string, has: number, limit: number, unit: string): Refusal {
+  const message = `${field} has ${has} ${unit}, the limit is ${limit}`;
+  return { reason: 'BATCH_TOO_LARGE', field, limit, actual: has, message };
+}
+
+function canonicalCommand(bytes: Uint8Array): Command | Refusal {
+  const scanned = scanCommand(bytes);
+  if (scanned.kind === 'command') return scanned.command;
+  if (scanned.kind === 'refused') return scanned.refusal;
+  const again = scanCommand(reencode(bytes));
+  if (again.kind === 'command') return again.command;
+  if (again.kind === 'refused') return again.refusal;
+  return { reason: 'BAD_COMMAND', field: 'command', message: 'not an AppendCommand' };
+}
+
+function reencode(bytes: Uint8Array): Uint8Array {
+  return AppendCommand.encode(inputOf(bytes));
+}
+
+function rename(bytes: Uint8Array, conversation: string): Uint8Array {
+  return AppendCommand.encode({ ...inputOf(bytes), conversation });
+}
+
+/** Everything that was sent, without defaults; `rest` holds own properties only, so what was sent. */
+function inputOf(bytes: Uint8Array): AppendCommandInput {
+  const { conversation, sender, key, body, contentType, headers, ...rest } =
+    AppendCommand.decode(bytes);
+  const input: AppendCommandInput = { conversation, sender };
+  if (key !== '') input.key = key;
+  if (body.length > 0) input.body = body;
+  if (contentType !== '') input.contentType = contentType;
+  if (headers.length > 0) {
+    input.headers = headers.map(({ name, value }) => (value === '' ? { name } : { name, value }));
+  }
+  if (rest.expectedSeq !== undefined) input.expectedSeq = rest.expectedSeq;
+  return input;
+}

@@ -1,0 +1,63 @@
+// Passes a unary append on to the leader's node, once, over channels kept by address.
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import type { Refusal } from '../../errors.ts';
+import { sentRefusal } from '../../gen/google-rpc.ts';
+import type { AppendRequestInput, AppendResponse } from '../../gen/proto.ts';
+import { rpcs } from '../../gen/services.ts';
+
+export class Forwarder {
+  private readonly clients = new Map<string, Client>();
+
+  /** The leader's answer or refusal; NO_LEADER: it was not reached; OUTCOME_UNKNOWN: it was, perhaps. */
+  append(
+    address: string,
+    request: AppendRequestInput,
+    deadline: Date,
+  ): Promise<AppendResponse | Refusal> {
+    const { path, request: requestCodec, response } = rpcs.append;
+    const client = this.client(address);
+    return new Promise((resolve) => {
+      client.makeUnaryRequest(
+        path,
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => response.decode(bytes),
+        requestCodec.encode(request),
+        { deadline },
+        (error: ServiceError | null, answer?: AppendResponse) => {
+          if (error !== null) resolve(refusalOf(error));
+          else resolve(answer ?? unknownOutcome);
+        },
+      );
+    });
+  }
+
+  close(): void {
+    for (const client of this.clients.values()) client.close();
+  }
+
+  private client(address: string): Client {
+    let client = this.clients.get(address);
+    if (client === undefined) {
+      client = new Client(address, credentials.createInsecure(), {
+        'grpc.initial_reconnect_backoff_ms': 50,
+        'grpc.max_reconnect_backoff_ms': 500,
+        'grpc.use_local_subchannel_pool': 1,
+      });
+      this.clients.set(address, client);
+    }
+    return client;
+  }
+}
+
+const unknownOutcome: Refusal = {
+  reason: 'OUTCOME_UNKNOWN',
+  message: 'the connection to the leader was lost before it answered',
+};
+
+function refusalOf(error: ServiceError): Refusal {
+  const sent = sentRefusal(error);
+  if (sent !== null) return sent;
+  const neverArrived = /ECONNREFUSED|No connection established/.test(error.details);
+  if (error.code !== status.UNAVAILABLE || !neverArrived) return unknownOutcome;
+  return { reason: 'NO_LEADER', message: 'the leader was not reached' };
+}

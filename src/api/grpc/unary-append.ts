@@ -1,0 +1,113 @@
+// The simple, slow way to append: any node takes one command and sees it through, here or at the
+// leader, waiting a while for a leader where there is none.
+import type { Clock } from '../../clock.ts';
+import { PacelineError, type Refusal } from '../../errors.ts';
+import {
+  AppendCommand,
+  type AppendRequest,
+  type AppendResponseInput,
+  type AppendResult,
+  type AppendResultInput,
+} from '../../gen/proto.ts';
+import type { Outcome } from '../../node/groups.ts';
+import type { Node } from '../../node/node.ts';
+import type { Placed } from '../../order/sequencer.ts';
+import { resultOf } from '../answers.ts';
+import { checkCommand } from '../check.ts';
+import { Forwarder } from './forward.ts';
+
+const pauseMs = 25;
+
+export class UnaryAppends {
+  private readonly node: Node;
+  private readonly clock: Clock;
+  private readonly forwarder = new Forwarder();
+
+  constructor(node: Node) {
+    this.node = node;
+    this.clock = node.clock;
+  }
+
+  /** Errors: bad input, the sequencer's refusals, NO_LEADER, OUTCOME_UNKNOWN. */
+  async append(request: AppendRequest): Promise<AppendResponseInput> {
+    if (request.command === null) {
+      const message = 'command is missing';
+      throw new PacelineError({ reason: 'BAD_REQUEST', field: 'command', message });
+    }
+    const placed = checkCommand(this.node, AppendCommand.encode(request.command));
+    if ('reason' in placed) throw new PacelineError(placed);
+    const deadlineMs = this.clock.monotonicMs() + this.node.config.limits.leaderWaitMs;
+    let unknown: Refusal | null = null;
+    for (;;) {
+      const attempt = await this.attempt(placed, request.forwarded);
+      if (!('reason' in attempt)) return attempt;
+      if (attempt.reason === 'OUTCOME_UNKNOWN') unknown = attempt;
+      const late = this.clock.monotonicMs() >= deadlineMs;
+      const again = !late && !request.forwarded && mayRepeat(attempt, placed);
+      if (!again) throw new PacelineError(unknown ?? attempt);
+      await new Promise<void>((resolve) => this.clock.after(pauseMs, resolve));
+    }
+  }
+
+  close(): void {
+    this.forwarder.close();
+  }
+
+  private async attempt(
+    placed: Placed,
+    forwarded: boolean,
+  ): Promise<AppendResponseInput | Refusal> {
+    const outcome = await this.submit(placed);
+    if (outcome.kind === 'stored') {
+      const { dedupe } = this.node.config.cluster;
+      return { result: resultOf(outcome, dedupe.windowMs), servedBy: this.node.config.id };
+    }
+    const { refusal } = outcome;
+    if (forwarded || refusal.leaderAddress === undefined) return refusal;
+    return this.forward(placed, refusal.leaderAddress, refusal);
+  }
+
+  private submit(placed: Placed): Promise<Outcome> {
+    const partition = this.node.partitionOf(placed.shard);
+    const bytes = placed.command.bytes.length;
+    return new Promise((resolve) => {
+      this.node.submit({
+        partition,
+        commands: [placed],
+        bytes,
+        atomic: false,
+        restart: [],
+        session: null,
+        done: ([outcome]) => {
+          if (outcome !== undefined) resolve(outcome);
+        },
+      });
+    });
+  }
+
+  private async forward(
+    placed: Placed,
+    address: string,
+    refusal: Refusal,
+  ): Promise<AppendResponseInput | Refusal> {
+    const command = AppendCommand.decode(placed.command.bytes);
+    const deadline = new Date(this.clock.wallMs() + this.node.config.limits.leaderWaitMs);
+    const request = { command: { ...command }, forwarded: true };
+    const answer = await this.forwarder.append(address, request, deadline);
+    if (!('servedBy' in answer)) return answer.reason === 'NO_LEADER' ? refusal : answer;
+    return { result: inputOf(answer.result), servedBy: answer.servedBy };
+  }
+}
+
+/** Where nothing was stored, or a key makes a repeat harmless. */
+function mayRepeat(refusal: Refusal, placed: Placed): boolean {
+  const { reason } = refusal;
+  if (reason === 'OUTCOME_UNKNOWN') return placed.command.hasKey;
+  return reason === 'NOT_LEADER' || reason === 'NO_LEADER';
+}
+
+/** Own properties only: what was sent. */
+function inputOf(result: AppendResult | null): AppendResultInput {
+  const { error: _error, ...sent } = { ...result };
+  return sent;
+}

@@ -1,0 +1,134 @@
+// `paceline append`: one message, or a message a line from standard input.
+import { createInterface } from 'node:readline';
+import type { Append, Appended } from '../client/append.ts';
+import type { PacelineClient } from '../client/client.ts';
+import { PacelineError } from '../errors.ts';
+import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { note, say, sayJson } from './output.ts';
+
+export interface AppendFlags extends ServersFlag {
+  readonly sender: string;
+  readonly key?: string;
+  readonly contentType?: string;
+  readonly expectedSeq?: string;
+  readonly lines?: boolean;
+  readonly json?: boolean;
+  readonly timeout: string;
+}
+
+/** Lines sent and not yet answered; reading pauses at this. */
+const linesInFlightMax = 4096;
+
+export async function append(
+  conversation: string,
+  body: string | undefined,
+  flags: AppendFlags,
+): Promise<void> {
+  const client = connect(serversOf(flags), Number(flags.timeout) * 1000);
+  try {
+    if (flags.lines) await appendLines(client, conversation, flags);
+    else await appendOne(client, conversation, body, flags);
+  } finally {
+    await client.close();
+  }
+}
+
+async function appendOne(
+  client: PacelineClient,
+  conversation: string,
+  text: string | undefined,
+  flags: AppendFlags,
+): Promise<void> {
+  const body = text ?? (await readAll(process.stdin));
+  const { key, contentType, expectedSeq } = flags;
+  const append: Append = {
+    conversation,
+    sender: flags.sender,
+    body,
+    ...(key === undefined ? {} : { key }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(expectedSeq === undefined ? {} : { expectedSeq: Number(expectedSeq) }),
+  };
+  report(await client.append(append), flags);
+}
+
+/** Keys are KEY:1, KEY:2, ... where --key is given, so that the same file can be sent again. */
+async function appendLines(
+  client: PacelineClient,
+  conversation: string,
+  flags: AppendFlags,
+): Promise<void> {
+  const started = performance.now();
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const progress = { sent: 0, stored: 0, duplicates: 0, lastSeq: 0 };
+  let inFlight = 0;
+  let failure: PacelineError | null = null;
+  let roomWaiter: (() => void) | null = null;
+  const settle = () => {
+    inFlight -= 1;
+    roomWaiter?.();
+  };
+  for await (const line of lines) {
+    if (failure !== null) break;
+    inFlight += 1;
+    progress.sent += 1;
+    const key = flags.key === undefined ? {} : { key: `${flags.key}:${progress.sent}` };
+    client.start(
+      { conversation, sender: flags.sender, body: line, ...key },
+      (appended) => {
+        progress.stored += 1;
+        if (appended.duplicate) progress.duplicates += 1;
+        progress.lastSeq = Math.max(progress.lastSeq, appended.seq);
+        settle();
+      },
+      (error) => {
+        failure ??= error;
+        settle();
+      },
+    );
+    if (inFlight >= linesInFlightMax) {
+      await new Promise<void>((resolve) => {
+        roomWaiter = resolve;
+      });
+      roomWaiter = null;
+    }
+  }
+  await client.drain();
+  const seconds = (performance.now() - started) / 1000;
+  reportLines(progress, seconds, flags);
+  if (failure !== null) throw failure;
+}
+
+function report(appended: Appended, flags: AppendFlags): void {
+  if (flags.json) {
+    sayJson(appended);
+    return;
+  }
+  const repeat = appended.duplicate ? ' (duplicate: it was stored before)' : '';
+  say(`seq ${appended.seq}, id ${appended.id}${repeat}`);
+}
+
+function reportLines(
+  progress: { stored: number; duplicates: number; lastSeq: number },
+  seconds: number,
+  flags: AppendFlags,
+): void {
+  const rate = Math.round(progress.stored / seconds);
+  if (flags.json) {
+    sayJson({ ...progress, seconds: Number(seconds.toFixed(3)), perSecond: rate });
+    return;
+  }
+  const repeats = progress.duplicates === 0 ? '' : `, ${progress.duplicates} of them duplicates`;
+  say(`${progress.stored} messages${repeats}, up to seq ${progress.lastSeq}`);
+  note(`${seconds.toFixed(2)} s, ${rate} messages/s`);
+}
+
+async function readAll(input: NodeJS.ReadStream): Promise<Uint8Array> {
+  if (input.isTTY) {
+    const message = 'body is missing: give it as an argument or on standard input';
+    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'body', message });
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of input) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}

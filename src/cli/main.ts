@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+// `paceline`: commands and their flags. Answers go to standard output, logs and reasons to standard
+// error. Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable or outcome unknown.
+import { Command, CommanderError } from 'commander';
+import { PacelineError } from '../errors.ts';
+import { append } from './append.ts';
+import { dev } from './dev.ts';
+import { read } from './read.ts';
+import { serve } from './serve.ts';
+import { readConfigFile, type ServeFlags, serveSettings } from './settings.ts';
+import { status } from './status.ts';
+import { version } from './version.ts';
+
+const program = new Command('paceline')
+  .description('A replicated, ordered log made for chat.')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError();
+
+program
+  .command('serve')
+  .description('run one node')
+  .option('--id <n>', 'this node, 1 or above')
+  .option('--cluster <name>', 'the same for every node')
+  .option('--listen <host:port>', 'for clients, peers and operators', '127.0.0.1:7400')
+  .option('--peers <list>', 'every node: 1=HOST:PORT,2=HOST:PORT,...')
+  .option('--data <dir>', "keeps this node's log")
+  .option('--partitions <n>', 'a power of two; the same for every node (16)')
+  .option('--mapping <name>', 'mix, tt_sum or tt_one; the same for every node (mix)')
+  .option('--dedupe-window-ms <n>', 'how long keys are remembered (7 days)')
+  .option('--dedupe-window-bytes <n>', 'how much a partition remembers (64 MiB)')
+  .option('--insecure', 'listen on an address other hosts can reach')
+  .option('--log-level <level>', 'info, warn or silent (info)')
+  .option('--config <file>', 'JSON with the same names instead of flags')
+  .action(async (flags: ServeFlags & { config?: string }) => {
+    const { config, ...told } = flags;
+    await serve(serveSettings(config === undefined ? told : readConfigFile(config)));
+  });
+
+program
+  .command('dev')
+  .description('run a whole cluster on this machine')
+  .option('--nodes <n>', '1 to 7', '3')
+  .option('--partitions <n>', 'a power of two', '16')
+  .option('--data <dir>', 'kept between runs', './.paceline')
+  .option('--fresh', 'forget what an earlier run stored')
+  .option('--port <n>', 'of the first node; the others follow', '7400')
+  .option('--restart', 'start a node that died again after 1 s')
+  .option('--json', 'compact JSON, one a line')
+  .action(dev);
+
+const servers = ['--servers <list>', 'HOST:PORT,... (PACELINE_SERVERS, or those of dev)'] as const;
+const timeout = ['--timeout <seconds>', 'give up after this'] as const;
+
+program
+  .command('append')
+  .description('append a message; without BODY from standard input')
+  .argument('<conversation>', 'such as g:lobby or p:alice~bob')
+  .argument('[body]')
+  .requiredOption('--sender <name>', 'who says it')
+  .option('--key <key>', 'idempotency key: the same again is stored once')
+  .option('--content-type <type>', 'such as text/plain')
+  .option('--expected-seq <n>', 'refuse unless the newest seq is this')
+  .option('--lines', 'a message a line of standard input')
+  .option('--json', 'compact JSON')
+  .option(...servers)
+  .option(...timeout, '30')
+  .action(append);
+
+program
+  .command('read')
+  .description('read messages in order')
+  .argument('<conversation>', 'such as g:lobby')
+  .option('--after <seq>', 'start after this seq', '0')
+  .option('--limit <n>', 'at most this many (100)')
+  .option('--node <id>', 'ask this node')
+  .option('--level <level>', 'linearizable, or eventual: what the node has', 'linearizable')
+  .option('--json', 'compact JSON, a message a line')
+  .option(...servers)
+  .option(...timeout, '10')
+  .action(read);
+
+program
+  .command('status')
+  .description('nodes, leaders and replicas; works with any node down')
+  .option('--json', 'compact JSON')
+  .option(...servers)
+  .option(...timeout, '5')
+  .action(status);
+
+const unreachable: ReadonlySet<string> = new Set([
+  'UNREACHABLE',
+  'NO_LEADER',
+  'STOPPING',
+  'OUTCOME_UNKNOWN',
+]);
+
+main().catch((error: unknown) => {
+  process.exitCode = exitCode(error);
+});
+
+async function main(): Promise<void> {
+  await program.parseAsync();
+}
+
+/** Says why, and how the process ends. */
+function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (!(error instanceof PacelineError)) throw error;
+  process.stderr.write(`${error.reason}: ${error.message}\n`);
+  if (error.reason === 'BAD_REQUEST') return 2;
+  return unreachable.has(error.reason) ? 3 : 1;
+}

@@ -1,0 +1,67 @@
+// `paceline serve`: one node, put together from LevelDB, gRPC and this machine's clock.
+
+import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
+import { systemClock } from '../clock.ts';
+import { PacelineError } from '../errors.ts';
+import { createLog } from '../logger.ts';
+import { Node } from '../node/node.ts';
+import { openStore } from '../storage/leveldb-store.ts';
+import { createGrpcTransport, peerServerOptions } from '../transport/grpc-transport.ts';
+import { withCrashPoints } from './crash-points.ts';
+import type { ServeSettings } from './settings.ts';
+
+/** Resolves once the node listens; it then runs until SIGINT or SIGTERM. */
+export async function serve(settings: ServeSettings): Promise<void> {
+  const { node: config, data, logLevel } = settings;
+  const log = createLog(config.id, logLevel);
+  const opened = await openStore({ directory: data });
+  const store = withCrashPoints(opened, process.env['PACELINE_CRASH_AT']);
+  const transport = createGrpcTransport({
+    self: config.id,
+    peers: config.nodes,
+    clock: systemClock,
+    random: Math.random,
+  });
+  const onFatal = (error: Error) => {
+    log('fatal', { error: error.stack });
+    process.exit(1);
+  };
+  const clock = systemClock;
+  const node = new Node({ config, store, transport, clock, random: Math.random, log, onFatal });
+  const server = createApiServer(node, [transport.service], peerServerOptions, log);
+  await listen(server, config.address);
+  log('listening', { address: config.address });
+  const stop = once(async () => {
+    log('stopping', {});
+    await node.stop();
+    await server.close();
+    process.exit(0);
+  });
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  // Started by `paceline dev`: ends with it, however that ended.
+  if (process.connected) process.on('disconnect', stop);
+  await node.start();
+}
+
+async function listen(server: ApiServer, address: string): Promise<void> {
+  try {
+    await server.listen(address);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `listen: cannot listen on ${address}: ${why}`;
+    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'listen', message });
+  }
+}
+
+function once(call: () => Promise<void>): () => void {
+  let called = false;
+  return () => {
+    if (called) return;
+    called = true;
+    call().catch((error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exit(1);
+    });
+  };
+}

@@ -1,0 +1,64 @@
+// An append as callers give it, and as the client carries it until it has ended.
+
+import type { PacelineError } from '../errors.ts';
+import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
+
+export interface Append {
+  /** Canonical text, such as "g:lobby". */
+  readonly conversation: string;
+  /** 1 to 128 bytes. */
+  readonly sender: string;
+  /** 0 to 262,144 bytes; text is sent as UTF-8. */
+  readonly body: Uint8Array | string;
+  /** Idempotency key, 1 to 64 bytes; one is made where none is given. */
+  readonly key?: string;
+  readonly contentType?: string;
+  readonly headers?: readonly { readonly name: string; readonly value: string }[];
+  /** Refuse unless the conversation's head is this (0 = empty). */
+  readonly expectedSeq?: number;
+}
+
+/** A stored message. */
+export interface Appended {
+  /** 1..n in its conversation. */
+  readonly seq: number;
+  readonly rev: number;
+  /** 64 bits, rising. */
+  readonly id: bigint;
+  /** Log time, ms since 1970. */
+  readonly timeMs: number;
+  readonly index: number;
+  readonly term: number;
+  /** The key was used before: these are the original's numbers. */
+  readonly duplicate: boolean;
+  readonly dedupeUntilMs: number;
+}
+
+export interface PendingAppend {
+  /** Rises with every append of this client: the order in which they are sent, and sent again. */
+  readonly number: number;
+  readonly conversation: string;
+  readonly partition: number;
+  readonly command: Uint8Array;
+  readonly deadlineMs: number;
+  /** An attempt may have stored it. */
+  isUnknown: boolean;
+  /** The caller has its answer. */
+  ended: boolean;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: PacelineError) => void;
+}
+
+/** The canonical wire form. */
+export function encodeAppend(append: Append, conversation: string, key: string): Uint8Array {
+  const { sender, contentType, headers, expectedSeq } = append;
+  const body = typeof append.body === 'string' ? Buffer.from(append.body) : append.body;
+  const input: AppendCommandInput = { conversation, sender, key };
+  if (body.length > 0) input.body = body;
+  if (contentType) input.contentType = contentType;
+  if (headers !== undefined) {
+    input.headers = headers.map(({ name, value }) => (value === '' ? { name } : { name, value }));
+  }
+  if (expectedSeq !== undefined) input.expectedSeq = expectedSeq;
+  return AppendCommand.encode(input);
+}

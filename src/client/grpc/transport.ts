@@ -1,0 +1,99 @@
+// The client's way to nodes over grpc-js: a channel an address, kept.
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { PacelineError, type Refusal } from '../../errors.ts';
+import { sentRefusal } from '../../gen/google-rpc.ts';
+import { appendSessionPath } from '../../gen/services.ts';
+import type { ClientTransport, Rpc, SessionEvents, SessionStream } from '../types.ts';
+
+const channelOptions = {
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.max_send_message_length': 16 * 1024 * 1024,
+  'grpc.keepalive_time_ms': 2000,
+  'grpc.keepalive_timeout_ms': 2000,
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 500,
+  'grpc.enable_retries': 0,
+  'grpc.enable_http_proxy': 0,
+} as const;
+
+const identity = (bytes: Buffer) => bytes;
+
+export function createGrpcClientTransport(): ClientTransport {
+  const channels = new Map<string, Client>();
+  const channel = (address: string) => {
+    let found = channels.get(address);
+    if (found === undefined) {
+      found = new Client(address, credentials.createInsecure(), channelOptions);
+      channels.set(address, found);
+    }
+    return found;
+  };
+  return {
+    openSession: (address, events) => openSession(channel(address), events),
+    call: (address, rpc, request, timeoutMs) => call(channel(address), rpc, request, timeoutMs),
+    close: () => {
+      for (const each of channels.values()) each.close();
+      channels.clear();
+    },
+  };
+}
+
+function openSession(client: Client, events: SessionEvents): SessionStream {
+  const stream = client.makeBidiStreamRequest(appendSessionPath, identity, identity);
+  let ended = false;
+  const end = (reason: string) => {
+    if (ended) return;
+    ended = true;
+    events.onEnd(reason);
+  };
+  stream.on('data', (bytes: Buffer) => events.onResponse(bytes));
+  stream.on('error', (error: ServiceError) => end(error.details));
+  stream.on('end', () => end('the node ended the session'));
+  return {
+    send: (frame) => {
+      if (!ended) stream.write(frame);
+    },
+    close: () => {
+      ended = true;
+      stream.cancel();
+    },
+  };
+}
+
+function call<Request, RequestInput, Response, ResponseInput>(
+  client: Client,
+  rpc: Rpc<Request, RequestInput, Response, ResponseInput>,
+  request: RequestInput,
+  timeoutMs: number,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      rpc.path,
+      identity,
+      (bytes: Buffer) => rpc.response.decode(bytes),
+      rpc.request.encode(request),
+      { deadline: Date.now() + timeoutMs },
+      (error: ServiceError | null, response?: Response) => {
+        if (error === null && response !== undefined) resolve(response);
+        else reject(new PacelineError(error === null ? noAnswer : refusalOfCall(error)));
+      },
+    );
+  });
+}
+
+const noAnswer: Refusal = { reason: 'UNREACHABLE', message: 'the server sent no answer' };
+
+/** Paceline's own refusal where it sent one; else the server was not reached. */
+function refusalOfCall(error: ServiceError): Refusal {
+  const sent = sentRefusal(error);
+  if (sent !== null) return sent;
+  const isReach = error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED;
+  if (isReach) return { reason: 'UNREACHABLE', message: lastError(error.details) };
+  return { reason: 'INTERNAL', message: error.details };
+}
+
+/** grpc-js wraps the cause: "No connection established. Last error: CAUSE. Resolution note: ". */
+function lastError(details: string): string {
+  const cause = /Last error: (?:Error: )?(.*?)\.? Resolution note/.exec(details);
+  return cause?.[1] ?? details;
+}

@@ -1,0 +1,74 @@
+// One partition's appends in the client: those that wait to be sent, in the caller's order, and how
+// many groups are out. After a result that is not final nothing is sent until every group that is
+// out came back; then all are sent again in order, so a conversation's order survives failovers.
+import type { PendingAppend } from './append.ts';
+
+export class Lane {
+  readonly partition: number;
+  private waiting: PendingAppend[] = [];
+  private groupsOut = 0;
+  private draining = false;
+  private failures = 0;
+  private resumeAtMs = 0;
+
+  constructor(partition: number) {
+    this.partition = partition;
+  }
+
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.groupsOut === 0;
+  }
+
+  /** When something may be sent: null = not before an answer, or there is nothing. */
+  sendableAtMs(): number | null {
+    const blocked = this.waiting.length === 0 || (this.draining && this.groupsOut > 0);
+    return blocked ? null : this.resumeAtMs;
+  }
+
+  put(append: PendingAppend): void {
+    this.waiting.push(append);
+  }
+
+  /** Takes what fits, in order. */
+  take(commandsMax: number, bytesMax: number): { appends: PendingAppend[]; bytes: number } {
+    if (this.draining) {
+      this.draining = false;
+      this.waiting.sort((a, b) => a.number - b.number);
+    }
+    let bytes = 0;
+    let count = 0;
+    for (const { command } of this.waiting) {
+      const fits = count < commandsMax && bytes + command.length + 16 <= bytesMax;
+      if (!fits && count > 0) break;
+      bytes += command.length + 16;
+      count += 1;
+      if (!fits) break;
+    }
+    const appends = this.waiting.splice(0, count);
+    if (count > 0) this.groupsOut += 1;
+    return { appends, bytes };
+  }
+
+  /** A group came back, with those that have to be sent again. */
+  back(again: readonly PendingAppend[]): void {
+    this.groupsOut -= 1;
+    for (const append of again) this.waiting.push(append);
+    if (again.length > 0) this.draining = true;
+    else if (!this.draining) this.failures = 0;
+  }
+
+  /** Waits before the next try: `atLeastMs`, or a growing pause. */
+  pause(nowMs: number, atLeastMs: number, random: number): void {
+    const growing = Math.min(200, 2 ** this.failures) * (0.5 + random / 2);
+    this.failures += 1;
+    this.resumeAtMs = nowMs + Math.max(atLeastMs, growing);
+  }
+
+  /** Takes out what is over its deadline. */
+  expire(nowMs: number): PendingAppend[] {
+    if (!this.waiting.some((append) => append.deadlineMs <= nowMs)) return [];
+    const late = this.waiting.filter((append) => append.deadlineMs <= nowMs);
+    this.waiting = this.waiting.filter((append) => append.deadlineMs > nowMs);
+    return late;
+  }
+}

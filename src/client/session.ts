@@ -1,0 +1,120 @@
+// One append session to one node: what it has sent and not yet been answered.
+import { refusalFrom } from '../errors.ts';
+import type { AppendResult } from '../gen/proto.ts';
+import type { Appended, PendingAppend } from './append.ts';
+import { decodeResponse, encodeFrame, type FrameGroup } from './frames.ts';
+import type { ClientTransport, SessionStream } from './types.ts';
+
+/** Less than the 8 MiB after which a node answers BUSY. */
+const unansweredBytesMax = 6 * 1024 * 1024;
+
+export interface SentGroup {
+  readonly partition: number;
+  readonly appends: readonly PendingAppend[];
+  readonly bytes: number;
+}
+
+export interface SessionOwner {
+  /** results[i] is that of group.appends[i]. */
+  onResults(session: Session, group: SentGroup, results: readonly AppendResult[]): void;
+  onSessionEnd(session: Session, unanswered: readonly SentGroup[], reason: string): void;
+}
+
+export class Session {
+  readonly address: string;
+  /** Conversations whose order on this stream is broken until they are named in `restart`. */
+  readonly broken = new Map<number, Set<string>>();
+  private readonly owner: SessionOwner;
+  private readonly stream: SessionStream;
+  private readonly frames = new Map<number, (SentGroup | null)[]>();
+  private nextFrame = 1;
+  private unansweredBytes = 0;
+  private ended = false;
+
+  constructor(address: string, transport: ClientTransport, owner: SessionOwner) {
+    this.address = address;
+    this.owner = owner;
+    this.stream = transport.openSession(address, {
+      onResponse: (bytes) => this.take(bytes),
+      onEnd: (reason) => this.end(reason),
+    });
+  }
+
+  get hasRoom(): boolean {
+    return !this.ended && this.unansweredBytes < unansweredBytesMax;
+  }
+
+  get isIdle(): boolean {
+    return this.frames.size === 0;
+  }
+
+  send(groups: readonly SentGroup[]): void {
+    const frame = this.nextFrame++;
+    this.frames.set(frame, [...groups]);
+    const encoded: FrameGroup[] = groups.map(({ partition, appends }) => {
+      const restart = [...(this.broken.get(partition) ?? [])];
+      this.broken.delete(partition);
+      return { partition, restart, commands: appends.map((append) => append.command) };
+    });
+    for (const group of groups) this.unansweredBytes += group.bytes;
+    this.stream.send(encodeFrame(frame, encoded));
+  }
+
+  breakOrder(partition: number, conversation: string): void {
+    const broken = this.broken.get(partition);
+    if (broken === undefined) this.broken.set(partition, new Set([conversation]));
+    else broken.add(conversation);
+  }
+
+  close(): void {
+    this.stream.close();
+  }
+
+  private take(bytes: Buffer): void {
+    for (const { frame, group, results } of decodeResponse(bytes).groups) {
+      const sent = this.frames.get(Number(frame));
+      const found = sent?.[group];
+      if (sent === undefined || found === undefined || found === null) continue;
+      sent[group] = null;
+      if (sent.every((each) => each === null)) this.frames.delete(Number(frame));
+      this.unansweredBytes -= found.bytes;
+      this.owner.onResults(this, found, results);
+    }
+  }
+
+  private end(reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    const unanswered = [...this.frames.values()].flat().filter((group) => group !== null);
+    this.frames.clear();
+    this.owner.onSessionEnd(this, unanswered, reason);
+  }
+}
+
+/** A stored message's numbers, as the caller has them. */
+export function appendedOf(result: AppendResult): Appended {
+  return {
+    seq: Number(result.seq),
+    rev: Number(result.rev),
+    id: BigInt(result.id.toString()),
+    timeMs: Number(result.timeMs),
+    index: Number(result.index),
+    term: Number(result.term),
+    duplicate: result.duplicate,
+    dedupeUntilMs: Number(result.dedupeUntilMs),
+  };
+}
+
+export function refusalOf(result: AppendResult) {
+  const { error } = result;
+  if (error === null) return null;
+  const { reason, message, field, leaderAddress } = error;
+  const limit = Number(error.limit);
+  const actual = Number(error.actual);
+  const facts: Record<string, string> = { field, leaderAddress };
+  if (limit > 0) facts['limit'] = String(limit);
+  if (actual > 0) facts['actual'] = String(actual);
+  if (error.leader > 0) facts['leader'] = String(error.leader);
+  if (error.retryAfterMs > 0) facts['retryAfterMs'] = String(error.retryAfterMs);
+  return refusalFrom(reason, message, facts);
+}

@@ -1,0 +1,261 @@
+// The wire form of one AppendCommand, read without unpacking it: the edge checks it once, the
+// sequencer and the folds then only look where the parts are. Canonical = the fields of the proto in
+// ascending order, minimal varints, no defaults, nothing unknown.
+import { isUtf8 } from 'node:buffer';
+import type { Refusal } from './errors.ts';
+
+export const commandLimits = {
+  senderBytes: 128,
+  keyBytes: 64,
+  contentTypeBytes: 128,
+  bodyBytes: 256 * 1024,
+  headerPairs: 32,
+  headerBytes: 4096,
+} as const;
+
+/** Offsets are into `bytes`; an absent field is empty. */
+export interface Command {
+  readonly bytes: Uint8Array;
+  readonly conversation: string;
+  readonly hasKey: boolean;
+  /** bytes[0, identityEnd) are conversation, sender and key: what a retry has in common. */
+  readonly identityEnd: number;
+  /** bytes[identityEnd, payloadEnd) are body, content type and headers: what a retry must repeat. */
+  readonly payloadEnd: number;
+  /** null: not asked for. */
+  readonly expectedSeq: number | null;
+}
+
+const tag = { conversation: 1, sender: 2, key: 3, body: 4, contentType: 5, header: 6, expected: 7 };
+const wireVarint = 0;
+const wireBytes = 2;
+
+/** Why bytes are not taken as they are. 'reorder': valid protobuf, but not canonical: decode and encode again. */
+export type Scanned =
+  | { readonly kind: 'command'; readonly command: Command }
+  | { readonly kind: 'reorder' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** Reads and checks one command; all limits but the conversation's name, which `shard` reads. */
+export function scanCommand(bytes: Uint8Array): Scanned {
+  return new Scanner(bytes).scan();
+}
+
+export interface Identity {
+  readonly conversation: string;
+  /** Of conversation, sender and key; '' where there is no key. */
+  readonly key: string;
+}
+
+/** The first fields of a checked command (in an entry); other bytes give some defined answer. */
+export function readIdentity(bytes: Uint8Array): Identity {
+  const conversationEnd = fieldEnd(bytes, 0, tag.conversation);
+  const senderEnd = fieldEnd(bytes, conversationEnd, tag.sender);
+  const keyEnd = fieldEnd(bytes, senderEnd, tag.key);
+  const start = (bytes[1] ?? 0) < 0x80 ? 2 : 3;
+  return {
+    conversation: latin1(bytes, Math.min(start, conversationEnd), conversationEnd),
+    key: keyEnd === senderEnd ? '' : latin1(bytes, 0, keyEnd),
+  };
+}
+
+/** Where a field that starts at `at` ends; `at` where another one, or nothing, stands there. */
+function fieldEnd(bytes: Uint8Array, at: number, field: number): number {
+  if (bytes[at] !== ((field << 3) | wireBytes)) return at;
+  const low = bytes[at + 1] ?? 0;
+  const length = low < 0x80 ? low : (low & 0x7f) + (bytes[at + 2] ?? 0) * 128;
+  return Math.min(at + (low < 0x80 ? 2 : 3) + length, bytes.length);
+}
+
+class Scanner {
+  private readonly bytes: Uint8Array;
+  private at = 0;
+  private lastField = 0;
+  private canonical = true;
+  private conversation = '';
+  private senderBytes = 0;
+  private keyBytes = 0;
+  private identityEnd = 0;
+  private bodyBytes = 0;
+  private payloadEnd = 0;
+  private contentTypeBytes = 0;
+  private headers = 0;
+  private headerBytes = 0;
+  private expectedSeq: number | null = null;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  scan(): Scanned {
+    while (this.at < this.bytes.length) {
+      const problem = this.field();
+      if (problem !== null) return { kind: 'refused', refusal: problem };
+    }
+    const problem = this.limits();
+    if (problem !== null) return { kind: 'refused', refusal: problem };
+    if (!this.canonical) return { kind: 'reorder' };
+    return { kind: 'command', command: this.command() };
+  }
+
+  private command(): Command {
+    return {
+      bytes: this.bytes,
+      conversation: this.conversation,
+      hasKey: this.keyBytes > 0,
+      identityEnd: this.identityEnd,
+      payloadEnd: Math.max(this.payloadEnd, this.identityEnd),
+      expectedSeq: this.expectedSeq,
+    };
+  }
+
+  private field(): Refusal | null {
+    const key = this.varint();
+    if (key === null) return malformed('a field tag');
+    const field = Math.floor(key / 8);
+    const wire = key % 8;
+    if (field === tag.expected && wire === wireVarint) return this.expected();
+    if (field < tag.conversation || field > tag.header || wire !== wireBytes) return unknown(field);
+    const length = this.varint();
+    if (length === null || this.at + length > this.bytes.length) return malformed(`field ${field}`);
+    const start = this.at;
+    this.at += length;
+    const repeated = field === tag.header && this.lastField === tag.header;
+    if (field <= this.lastField && !repeated) this.canonical = false;
+    if (length === 0 && field !== tag.header) this.canonical = false;
+    this.lastField = field;
+    return this.take(field, start, length);
+  }
+
+  private take(field: number, start: number, length: number): Refusal | null {
+    switch (field) {
+      case tag.conversation:
+        this.conversation = latin1(this.bytes, start, this.at);
+        this.identityEnd = this.at;
+        return this.text(start, 'conversation', 'BAD_CONVERSATION');
+      case tag.sender:
+        this.senderBytes = length;
+        this.identityEnd = this.at;
+        return this.text(start, 'sender', 'BAD_SENDER');
+      case tag.key:
+        this.keyBytes = length;
+        this.identityEnd = this.at;
+        return this.text(start, 'key', 'BAD_KEY');
+      case tag.body:
+        this.bodyBytes = length;
+        break;
+      case tag.contentType:
+        this.contentTypeBytes = length;
+        break;
+      default:
+        this.headers += 1;
+        this.headerBytes += length;
+    }
+    this.payloadEnd = this.at;
+    if (field === tag.contentType) return this.text(start, 'content_type', 'BAD_COMMAND');
+    return field === tag.header ? this.header(start) : null;
+  }
+
+  private expected(): Refusal | null {
+    const value = this.varint();
+    if (value === null) return malformed('expected_seq');
+    if (this.lastField >= tag.expected) this.canonical = false;
+    this.lastField = tag.expected;
+    this.expectedSeq = value;
+    return null;
+  }
+
+  /** A header is name (1) then value (2), both text. */
+  private header(start: number): Refusal | null {
+    const end = this.at;
+    this.at = start;
+    let last = 0;
+    while (this.at < end) {
+      const key = this.varint();
+      const length = this.varint();
+      if (key === null || length === null || this.at + length > end) return malformed('headers');
+      const field = Math.floor(key / 8);
+      if ((field !== 1 && field !== 2) || key % 8 !== wireBytes) return unknown(field, 'headers');
+      if (field <= last || length === 0) this.canonical = false;
+      if (last === 0 && field === 2) break;
+      last = field;
+      const from = this.at;
+      this.at += length;
+      const problem = this.text(from, 'headers', 'BAD_COMMAND');
+      if (problem !== null) return problem;
+    }
+    if (last !== 0) return null;
+    return { reason: 'BAD_COMMAND', field: 'headers', message: 'a header has no name' };
+  }
+
+  private text(start: number, field: string, reason: Refusal['reason']): Refusal | null {
+    for (let at = start; at < this.at; at++) {
+      if ((this.bytes[at] ?? 0) < 0x80) continue;
+      if (isUtf8(this.bytes.subarray(start, this.at))) return null;
+      return { reason, field, message: `${field} is not valid UTF-8` };
+    }
+    return null;
+  }
+
+  private limits(): Refusal | null {
+    const max = commandLimits;
+    if (this.conversation === '') {
+      return {
+        reason: 'BAD_CONVERSATION',
+        field: 'conversation',
+        message: 'conversation is missing',
+      };
+    }
+    if (this.senderBytes === 0) {
+      return { reason: 'BAD_SENDER', field: 'sender', message: 'sender is missing' };
+    }
+    return (
+      over('sender', 'BAD_SENDER', this.senderBytes, max.senderBytes) ??
+      over('key', 'BAD_KEY', this.keyBytes, max.keyBytes) ??
+      over('body', 'TOO_LARGE', this.bodyBytes, max.bodyBytes) ??
+      over('content_type', 'TOO_LARGE', this.contentTypeBytes, max.contentTypeBytes) ??
+      over('headers', 'TOO_LARGE', this.headers, max.headerPairs, 'pairs') ??
+      over('headers', 'TOO_LARGE', this.headerBytes, max.headerBytes)
+    );
+  }
+
+  /** null: not a varint below 2^53. */
+  private varint(): number | null {
+    let value = 0;
+    let scale = 1;
+    for (let taken = 0; taken < 8 && this.at < this.bytes.length; taken++) {
+      const byte = this.bytes[this.at++] ?? 0;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (byte === 0 && taken > 0) this.canonical = false;
+        return Number.isSafeInteger(value) ? value : null;
+      }
+      scale *= 128;
+    }
+    return null;
+  }
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.prototype.latin1Slice.call(bytes, start, end);
+}
+
+function over(
+  field: string,
+  reason: Refusal['reason'],
+  has: number,
+  limit: number,
+  unit = 'bytes',
+): Refusal | null {
+  if (has <= limit) return null;
+  return { reason, field, limit, message: `${field} has ${has} ${unit}, the limit is ${limit}` };
+}
+
+function malformed(what: string): Refusal {
+  return { reason: 'BAD_COMMAND', field: 'command', message: `malformed protobuf at ${what}` };
+}
+
+function unknown(field: number, within = 'command'): Refusal {
+  const message = `${within} has field ${field}, which this version does not know`;
+  return { reason: 'BAD_COMMAND', field: within, message };
+}

@@ -1,0 +1,101 @@
+// What a caller can act on: one closed set of reasons. They become gRPC statuses in one file
+// (api/grpc/status.ts). Broken invariants are assertions, expected outcomes inside are values.
+
+export const reasons = [
+  'NOT_LEADER',
+  'NO_LEADER',
+  'STOPPING',
+  'UNREACHABLE',
+  'OUTCOME_UNKNOWN',
+  'EXPECTED_SEQ_MISMATCH',
+  'SESSION_ORDER',
+  'ATOMIC_BATCH',
+  'IDEMPOTENCY_MISMATCH',
+  'IN_FUTURE',
+  'BUSY',
+  'BAD_CONVERSATION',
+  'BAD_SENDER',
+  'BAD_KEY',
+  'BAD_COMMAND',
+  'BAD_REQUEST',
+  'TOO_LARGE',
+  'BATCH_TOO_LARGE',
+  'NO_SUCH_PARTITION',
+  'CORRUPT',
+  'INTERNAL',
+] as const;
+export type Reason = (typeof reasons)[number];
+
+/** Facts that travel with a reason; each is set only where it helps the caller. */
+export interface ErrorDetails {
+  /** The offending field, as named in the proto, such as "body" or "commands[3].key". */
+  readonly field?: string;
+  readonly limit?: number;
+  /** What the server has: the head seq, the original seq. */
+  readonly actual?: number;
+  /** Node id of the leader, where known. */
+  readonly leader?: number;
+  readonly leaderAddress?: string;
+  readonly retryAfterMs?: number;
+}
+
+/** An expected failure as a value; `PacelineError` is the same, thrown. */
+export interface Refusal extends ErrorDetails {
+  readonly reason: Reason;
+  /** For people; never holds a body, a key or a user's id. */
+  readonly message: string;
+}
+
+export class PacelineError extends Error implements Refusal {
+  override readonly name = 'PacelineError';
+  readonly reason: Reason;
+  readonly field?: string;
+  readonly limit?: number;
+  readonly actual?: number;
+  readonly leader?: number;
+  readonly leaderAddress?: string;
+  readonly retryAfterMs?: number;
+
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.reason = refusal.reason;
+    Object.assign(this, detailsOf(refusal));
+  }
+}
+
+export function detailsOf(refusal: Refusal): ErrorDetails {
+  const { field, limit, actual, leader, leaderAddress, retryAfterMs } = refusal;
+  return {
+    ...(field === undefined ? {} : { field }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(actual === undefined ? {} : { actual }),
+    ...(leader === undefined ? {} : { leader }),
+    ...(leaderAddress === undefined ? {} : { leaderAddress }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}
+
+/** A refusal from its parts as another process sent them; an unknown reason reads as INTERNAL. */
+export function refusalFrom(
+  reason: string,
+  message: string,
+  facts: Readonly<Record<string, string>>,
+): Refusal {
+  const known = reasons.find((each) => each === reason) ?? 'INTERNAL';
+  const { field, leaderAddress } = facts;
+  return {
+    reason: known,
+    message,
+    ...(field ? { field } : {}),
+    ...(leaderAddress ? { leaderAddress } : {}),
+    ...numberFact('limit', facts['limit']),
+    ...numberFact('actual', facts['actual']),
+    ...numberFact('leader', facts['leader']),
+    ...numberFact('retryAfterMs', facts['retryAfterMs']),
+  };
+}
+
+function numberFact(name: string, text: string | undefined): Record<string, number> {
+  const value = Number(text);
+  return text === undefined || !Number.isFinite(value) ? {} : { [name]: value };
+}

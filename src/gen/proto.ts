@@ -1,0 +1,473 @@
+// Generated from proto/ by scripts/generate.ts. Do not edit.
+import type Long from 'long';
+import { codec } from './codec.ts';
+
+/** One append. Fields in ascending order without defaults is the canonical form: those bytes are what is stored, replicated and read. */
+export interface AppendCommand {
+  /** Conversation name, canonical text (docs/api.md), at most 512 bytes, such as "g:lobby" or "p:alice~bob". A pair named the wrong way round is sorted. */
+  readonly conversation: string;
+  /** Who says it: 1 to 128 bytes. */
+  readonly sender: string;
+  /** Idempotency key, 1 to 64 bytes; empty = none. The same (conversation, sender, key) within the dedupe window is stored once and every retry is answered with the original seq. */
+  readonly key: string;
+  /** The message, opaque, 0 to 262,144 bytes. */
+  readonly body: Uint8Array;
+  /** For example "text/plain"; at most 128 bytes. */
+  readonly contentType: string;
+  /** At most 32 pairs and 4,096 bytes in all. */
+  readonly headers: readonly Header[];
+  /** The conversation's head seq that this append was decided on (0 = empty). Where it is another, the append is refused with EXPECTED_SEQ_MISMATCH. */
+  readonly expectedSeq: Long;
+}
+export interface AppendCommandInput {
+  conversation?: string;
+  sender?: string;
+  key?: string;
+  body?: Uint8Array;
+  contentType?: string;
+  headers?: readonly HeaderInput[];
+  expectedSeq?: Long | number;
+}
+export const AppendCommand = codec<AppendCommand, AppendCommandInput>('paceline.v1.AppendCommand');
+
+/** A name and a value that travel with a message. */
+export interface Header {
+  /** 1 byte at least. */
+  readonly name: string;
+  /** May be empty. */
+  readonly value: string;
+}
+export interface HeaderInput {
+  name?: string;
+  value?: string;
+}
+export const Header = codec<Header, HeaderInput>('paceline.v1.Header');
+
+/** One frame up: at most 4,096 commands and 1 MiB, or one command. */
+export interface AppendSessionRequest {
+  /** Chosen by the client, echoed in results. */
+  readonly frame: Long;
+  /** One for each partition, or for each atomic batch. */
+  readonly groups: readonly AppendGroup[];
+}
+export interface AppendSessionRequestInput {
+  frame?: Long | number;
+  groups?: readonly AppendGroupInput[];
+}
+export const AppendSessionRequest = codec<AppendSessionRequest, AppendSessionRequestInput>('paceline.v1.AppendSessionRequest');
+
+/** Commands for one partition, sequenced in this order. */
+export interface AppendGroup {
+  /** The version of the map by which the client chose the partition; 0 = unknown. */
+  readonly mapVersion: Long;
+  /** floor(shard * partitions / 8192). */
+  readonly partition: number;
+  /** Conversations whose order on this stream was broken by an earlier result and now goes on, from this group's commands. */
+  readonly restart: readonly string[];
+  /** All or none, in one conversation: at most 128 commands and 1 MiB. */
+  readonly atomic: boolean;
+  /** At least one. */
+  readonly commands: readonly AppendCommand[];
+}
+export interface AppendGroupInput {
+  mapVersion?: Long | number;
+  partition?: number;
+  restart?: readonly string[];
+  atomic?: boolean;
+  commands?: readonly AppendCommandInput[];
+}
+export const AppendGroup = codec<AppendGroup, AppendGroupInput>('paceline.v1.AppendGroup');
+
+/** One frame down: the groups that were decided since the last one. */
+export interface AppendSessionResponse {
+  readonly groups: readonly AppendGroupResult[];
+}
+export interface AppendSessionResponseInput {
+  groups?: readonly AppendGroupResultInput[];
+}
+export const AppendSessionResponse = codec<AppendSessionResponse, AppendSessionResponseInput>('paceline.v1.AppendSessionResponse');
+
+/** The results of one group. */
+export interface AppendGroupResult {
+  /** Echoed. */
+  readonly frame: Long;
+  /** Position in its frame, from 0. */
+  readonly group: number;
+  /** One for each command, in order. */
+  readonly results: readonly AppendResult[];
+  /** Version of the partition map this node has. */
+  readonly mapVersion: Long;
+}
+export interface AppendGroupResultInput {
+  frame?: Long | number;
+  group?: number;
+  results?: readonly AppendResultInput[];
+  mapVersion?: Long | number;
+}
+export const AppendGroupResult = codec<AppendGroupResult, AppendGroupResultInput>('paceline.v1.AppendGroupResult');
+
+/** What became of one command: `error`, or the rest. */
+export interface AppendResult {
+  /** Number of the message in its conversation: 1..n without a hole. */
+  readonly seq: Long;
+  /** Number of the event in its conversation: 1..n without a hole. */
+  readonly rev: Long;
+  /** 64-bit id, rising: 41 bits of ms since 2025-01-01, 13 bits shard, 10 bits counter. */
+  readonly id: Long;
+  /** Log time, ms since 1970: agreed by the voters' clocks, never falls. */
+  readonly timeMs: Long;
+  /** Raft index of the entry it stands in. */
+  readonly index: Long;
+  /** Term of that entry. */
+  readonly term: Long;
+  /** True: the key was used before in the window; the numbers are the original's. */
+  readonly duplicate: boolean;
+  /** Log time, ms, until which a retry of the key is recognised (an estimate). */
+  readonly dedupeUntilMs: Long;
+  /** Set: nothing was stored by this attempt, unless the reason is OUTCOME_UNKNOWN. */
+  readonly error: AppendError | null;
+}
+export interface AppendResultInput {
+  seq?: Long | number;
+  rev?: Long | number;
+  id?: Long | number;
+  timeMs?: Long | number;
+  index?: Long | number;
+  term?: Long | number;
+  duplicate?: boolean;
+  dedupeUntilMs?: Long | number;
+  error?: AppendErrorInput;
+}
+export const AppendResult = codec<AppendResult, AppendResultInput>('paceline.v1.AppendResult');
+
+/** Why a command was refused; the same fields that google.rpc.ErrorInfo carries for unary calls. */
+export interface AppendError {
+  /** Stable reason, such as NOT_LEADER, BUSY, EXPECTED_SEQ_MISMATCH (docs/api.md lists them). */
+  readonly reason: string;
+  /** For people. */
+  readonly message: string;
+  /** The leader's node id where known, else 0. */
+  readonly leader: number;
+  /** host:port of that leader, where known. */
+  readonly leaderAddress: string;
+  /** Wait this long before the next try; 0 = as you like. */
+  readonly retryAfterMs: number;
+  /** The offending field, for bad input. */
+  readonly field: string;
+  /** The limit that was passed, for bad input and BUSY. */
+  readonly limit: Long;
+  /** What the server has, where it matters: the head seq, the original seq. */
+  readonly actual: Long;
+}
+export interface AppendErrorInput {
+  reason?: string;
+  message?: string;
+  leader?: number;
+  leaderAddress?: string;
+  retryAfterMs?: number;
+  field?: string;
+  limit?: Long | number;
+  actual?: Long | number;
+}
+export const AppendError = codec<AppendError, AppendErrorInput>('paceline.v1.AppendError');
+
+/** See LogService.Append. */
+export interface AppendRequest {
+  readonly command: AppendCommand | null;
+  /** Set by a node that passes the call on, so that it is passed on once only. */
+  readonly forwarded: boolean;
+}
+export interface AppendRequestInput {
+  command?: AppendCommandInput;
+  forwarded?: boolean;
+}
+export const AppendRequest = codec<AppendRequest, AppendRequestInput>('paceline.v1.AppendRequest');
+
+/** See LogService.Append. */
+export interface AppendResponse {
+  readonly result: AppendResult | null;
+  /** The node that decided. */
+  readonly servedBy: number;
+}
+export interface AppendResponseInput {
+  result?: AppendResultInput;
+  servedBy?: number;
+}
+export const AppendResponse = codec<AppendResponse, AppendResponseInput>('paceline.v1.AppendResponse');
+
+export const ReadLevel = {
+  READ_LEVEL_UNSPECIFIED: 0,
+  READ_LEVEL_LINEARIZABLE: 1,
+  READ_LEVEL_EVENTUAL: 2,
+} as const;
+
+/** See LogService.Read. */
+export interface ReadRequest {
+  /** Canonical text. */
+  readonly conversation: string;
+  /** Exclusive: the page starts at after_seq + 1. */
+  readonly afterSeq: Long;
+  /** 1 to 1,000; 0 = 100. */
+  readonly limit: number;
+  readonly level: number;
+}
+export interface ReadRequestInput {
+  conversation?: string;
+  afterSeq?: Long | number;
+  limit?: number;
+  level?: number;
+}
+export const ReadRequest = codec<ReadRequest, ReadRequestInput>('paceline.v1.ReadRequest');
+
+/** See LogService.Read. */
+export interface ReadResponse {
+  readonly messages: readonly ChatMessage[];
+  /** Newest seq of the conversation on this replica; 0 = it has no message. */
+  readonly headSeq: Long;
+  /** Newest rev of the conversation on this replica. */
+  readonly headRev: Long;
+  /** Oldest seq that can be read. */
+  readonly minSeq: Long;
+  /** The node that answered. */
+  readonly servedBy: number;
+  /** Raft index up to which that replica had applied. */
+  readonly appliedIndex: Long;
+}
+export interface ReadResponseInput {
+  messages?: readonly ChatMessageInput[];
+  headSeq?: Long | number;
+  headRev?: Long | number;
+  minSeq?: Long | number;
+  servedBy?: number;
+  appliedIndex?: Long | number;
+}
+export const ReadResponse = codec<ReadResponse, ReadResponseInput>('paceline.v1.ReadResponse');
+
+/** A stored message. */
+export interface ChatMessage {
+  readonly seq: Long;
+  readonly rev: Long;
+  readonly id: Long;
+  /** Log time, ms since 1970. */
+  readonly timeMs: Long;
+  /** As it was appended. */
+  readonly command: AppendCommand | null;
+}
+export interface ChatMessageInput {
+  seq?: Long | number;
+  rev?: Long | number;
+  id?: Long | number;
+  timeMs?: Long | number;
+  command?: AppendCommandInput;
+}
+export const ChatMessage = codec<ChatMessage, ChatMessageInput>('paceline.v1.ChatMessage');
+
+/** See LogService.GetPartitionMap. */
+export interface GetPartitionMapRequest {
+
+}
+export interface GetPartitionMapRequestInput {
+
+}
+export const GetPartitionMapRequest = codec<GetPartitionMapRequest, GetPartitionMapRequestInput>('paceline.v1.GetPartitionMapRequest');
+
+/** See LogService.GetPartitionMap. */
+export interface GetPartitionMapResponse {
+  /** Rises with every change of who holds which partition. */
+  readonly version: Long;
+  /** Number of partitions, a power of two. */
+  readonly partitionCount: number;
+  /** How a conversation's shard is computed. */
+  readonly mapping: number;
+  readonly nodes: readonly NodeAddress[];
+  /** One for each partition, by number. */
+  readonly leaders: readonly PartitionLeader[];
+}
+export interface GetPartitionMapResponseInput {
+  version?: Long | number;
+  partitionCount?: number;
+  mapping?: number;
+  nodes?: readonly NodeAddressInput[];
+  leaders?: readonly PartitionLeaderInput[];
+}
+export const GetPartitionMapResponse = codec<GetPartitionMapResponse, GetPartitionMapResponseInput>('paceline.v1.GetPartitionMapResponse');
+
+export const ShardMapping = {
+  SHARD_MAPPING_UNSPECIFIED: 0,
+  SHARD_MAPPING_MIX: 1,
+  SHARD_MAPPING_TT_SUM: 2,
+  SHARD_MAPPING_TT_ONE: 3,
+} as const;
+
+/** Where a node is. */
+export interface NodeAddress {
+  readonly id: number;
+  /** host:port. */
+  readonly address: string;
+}
+export interface NodeAddressInput {
+  id?: number;
+  address?: string;
+}
+export const NodeAddress = codec<NodeAddress, NodeAddressInput>('paceline.v1.NodeAddress');
+
+/** Who leads a partition. */
+export interface PartitionLeader {
+  readonly partition: number;
+  /** Node id; 0 = none known. */
+  readonly leader: number;
+  readonly term: Long;
+}
+export interface PartitionLeaderInput {
+  partition?: number;
+  leader?: number;
+  term?: Long | number;
+}
+export const PartitionLeader = codec<PartitionLeader, PartitionLeaderInput>('paceline.v1.PartitionLeader');
+
+/** See OperatorService.GetStatus. */
+export interface GetStatusRequest {
+
+}
+export interface GetStatusRequestInput {
+
+}
+export const GetStatusRequest = codec<GetStatusRequest, GetStatusRequestInput>('paceline.v1.GetStatusRequest');
+
+/** See OperatorService.GetStatus. */
+export interface GetStatusResponse {
+  readonly node: number;
+  readonly cluster: string;
+  readonly pid: number;
+  /** host:port this node listens on. */
+  readonly address: string;
+  /** "waiting": the cluster is not founded, or this node is not in it; "serving". */
+  readonly state: string;
+  /** Why it waits, for people; empty where it serves. */
+  readonly waitingFor: string;
+  /** The initial list, or the founded one. */
+  readonly nodes: readonly StatusNode[];
+  /** One for each partition this node has a replica of. */
+  readonly replicas: readonly StatusReplica[];
+  /** The version of Paceline it runs. */
+  readonly version: string;
+  /** Milliseconds from process start until the replicas' logs were replayed; 0 = not yet. */
+  readonly recoveryMs: number;
+  /** Log entries replayed above checkpoints at the start. */
+  readonly replayedEntries: Long;
+}
+export interface GetStatusResponseInput {
+  node?: number;
+  cluster?: string;
+  pid?: number;
+  address?: string;
+  state?: string;
+  waitingFor?: string;
+  nodes?: readonly StatusNodeInput[];
+  replicas?: readonly StatusReplicaInput[];
+  version?: string;
+  recoveryMs?: number;
+  replayedEntries?: Long | number;
+}
+export const GetStatusResponse = codec<GetStatusResponse, GetStatusResponseInput>('paceline.v1.GetStatusResponse');
+
+/** A node of the cluster. */
+export interface StatusNode {
+  readonly id: number;
+  readonly address: string;
+  /** Whether the answering node is connected to it. */
+  readonly connected: boolean;
+}
+export interface StatusNodeInput {
+  id?: number;
+  address?: string;
+  connected?: boolean;
+}
+export const StatusNode = codec<StatusNode, StatusNodeInput>('paceline.v1.StatusNode');
+
+/** One replica. */
+export interface StatusReplica {
+  readonly partition: number;
+  /** "leader", "candidate", "pre-candidate", "follower". */
+  readonly role: string;
+  readonly term: Long;
+  /** Node id; 0 = none known. */
+  readonly leader: number;
+  readonly commit: Long;
+  readonly applied: Long;
+  readonly lastIndex: Long;
+  readonly checkpoint: Long;
+  /** True on a leader that applied an entry of its own term: it sequences. */
+  readonly ready: boolean;
+}
+export interface StatusReplicaInput {
+  partition?: number;
+  role?: string;
+  term?: Long | number;
+  leader?: number;
+  commit?: Long | number;
+  applied?: Long | number;
+  lastIndex?: Long | number;
+  checkpoint?: Long | number;
+  ready?: boolean;
+}
+export const StatusReplica = codec<StatusReplica, StatusReplicaInput>('paceline.v1.StatusReplica');
+
+export const Lane = {
+  LANE_UNSPECIFIED: 0,
+  LANE_CONTROL: 1,
+  LANE_DATA: 2,
+} as const;
+
+/** The first one of a connection is a hello, the others are batches of Raft messages; a hello may come again. */
+export interface ConnectRequest {
+  readonly hello: PeerHello | null;
+  /** msgpackr, positional: [format version, wall clock ms, message, message, ...]. */
+  readonly batch: Uint8Array;
+}
+export interface ConnectRequestInput {
+  hello?: PeerHelloInput;
+  batch?: Uint8Array;
+}
+export const ConnectRequest = codec<ConnectRequest, ConnectRequestInput>('paceline.peer.v1.ConnectRequest');
+
+/** Sent once each hello was judged good; a hello that was not ends the call with the reason. */
+export interface ConnectResponse {
+  readonly hello: PeerHello | null;
+}
+export interface ConnectResponseInput {
+  hello?: PeerHelloInput;
+}
+export const ConnectResponse = codec<ConnectResponse, ConnectResponseInput>('paceline.peer.v1.ConnectResponse');
+
+/** Who speaks. Sent again when `founding` becomes known. */
+export interface PeerHello {
+  /** Peer protocol version; another one is refused. */
+  readonly version: number;
+  readonly cluster: string;
+  readonly node: number;
+  /** The receiver's node id, as the sender understands it. */
+  readonly to: number;
+  /** 16 bytes, made once for each data directory. */
+  readonly storeUuid: Uint8Array;
+  /** The founding record (msgpackr) where the sender has it; empty = blank store. */
+  readonly founding: Uint8Array;
+  /** host:port where the sender listens. */
+  readonly address: string;
+  readonly partitionCount: number;
+  readonly mapping: string;
+  readonly lane: number;
+}
+export interface PeerHelloInput {
+  version?: number;
+  cluster?: string;
+  node?: number;
+  to?: number;
+  storeUuid?: Uint8Array;
+  founding?: Uint8Array;
+  address?: string;
+  partitionCount?: number;
+  mapping?: string;
+  lane?: number;
+}
+export const PeerHello = codec<PeerHello, PeerHelloInput>('paceline.peer.v1.PeerHello');

@@ -1,0 +1,32 @@
+// The rpcs by their paths, for both ends. Streams of appends pass as bytes: their ends read and write
+// them without a copy.
+import {
+  AppendRequest,
+  AppendResponse,
+  GetPartitionMapRequest,
+  GetPartitionMapResponse,
+  GetStatusRequest,
+  GetStatusResponse,
+  ReadRequest,
+  ReadResponse,
+} from './proto.ts';
+
+const log = '/paceline.v1.LogService';
+const operator = '/paceline.v1.OperatorService';
+
+export const rpcs = {
+  append: { path: `${log}/Append`, request: AppendRequest, response: AppendResponse },
+  read: { path: `${log}/Read`, request: ReadRequest, response: ReadResponse },
+  getPartitionMap: {
+    path: `${log}/GetPartitionMap`,
+    request: GetPartitionMapRequest,
+    response: GetPartitionMapResponse,
+  },
+  getStatus: {
+    path: `${operator}/GetStatus`,
+    request: GetStatusRequest,
+    response: GetStatusResponse,
+  },
+} as const;
+
+export const appendSessionPath = `${log}/AppendSession`;

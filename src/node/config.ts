@@ -1,0 +1,73 @@
+// What a node is told. Cluster config must be the same everywhere and is founded with the cluster;
+// node config may differ.
+import { type DedupeWindow, defaultDedupeWindow } from '../order/dedupe.ts';
+import { defaultRaftConfig } from '../raft/config.ts';
+import type { RaftConfig } from '../raft/types.ts';
+import type { ShardMapping } from '../shard.ts';
+import type { NodeId } from '../transport/types.ts';
+
+export interface ClusterConfig {
+  readonly name: string;
+  /** A power of two, 1 to 8192. */
+  readonly partitions: number;
+  readonly mapping: ShardMapping;
+  readonly dedupe: DedupeWindow;
+}
+
+export interface NodeConfig {
+  readonly id: NodeId;
+  /** host:port where this node listens. */
+  readonly address: string;
+  /** Every node of the initial list, this one included: id -> host:port. */
+  readonly nodes: ReadonlyMap<NodeId, string>;
+  readonly cluster: ClusterConfig;
+  readonly limits: NodeLimits;
+  readonly raft: RaftConfig;
+  readonly version: string;
+}
+
+export interface NodeLimits {
+  readonly tickMs: number;
+  /** Commands of a partition that wait to be sequenced; more are answered BUSY. */
+  readonly queuedCommandsMax: number;
+  readonly queuedBytesMax: number;
+  /** A partition's entries not yet committed; beyond that its commands wait. */
+  readonly uncommittedBytesMax: number;
+  /** An entry takes the commands at hand up to about this size. */
+  readonly entryBytesTarget: number;
+  /** Commands looked at together, so that one fetch serves them all. */
+  readonly sequenceWindow: number;
+  /** One synced batch. */
+  readonly batchBytesMax: number;
+  /** One frame to a peer, or one entry. */
+  readonly frameBytesMax: number;
+  readonly checkpointRowsMax: number;
+  readonly checkpointBytesMax: number;
+  /** Log since the last checkpoints, of all partitions together: what a start has to replay. */
+  readonly replayBytesMax: number;
+  readonly checkpointIdleMs: number;
+  /** A read that cannot be confirmed, or an append that finds no leader, gives up after this. */
+  readonly leaderWaitMs: number;
+}
+
+export const defaultLimits: NodeLimits = {
+  tickMs: 25,
+  queuedCommandsMax: 16_384,
+  queuedBytesMax: 16 * 1024 * 1024,
+  uncommittedBytesMax: 8 * 1024 * 1024,
+  entryBytesTarget: 16 * 1024,
+  sequenceWindow: 512,
+  batchBytesMax: 4 * 1024 * 1024,
+  frameBytesMax: 1024 * 1024,
+  checkpointRowsMax: 2000,
+  checkpointBytesMax: 256 * 1024,
+  replayBytesMax: 24 * 1024 * 1024,
+  checkpointIdleMs: 1000,
+  leaderWaitMs: 5000,
+};
+
+export function defaultCluster(name: string): ClusterConfig {
+  return { name, partitions: 16, mapping: 'mix', dedupe: defaultDedupeWindow };
+}
+
+export { defaultRaftConfig };

@@ -1,0 +1,314 @@
+// One node: its store, its replicas and the turn loop, put together from what it is given. Knows
+// neither gRPC nor LevelDB nor the real clock: the command line injects those, the lab its fakes.
+import { randomBytes } from 'node:crypto';
+import { assert } from '../assert.ts';
+import type { Clock, Timer } from '../clock.ts';
+import { createEmptyPayload, entryChain } from '../entry.ts';
+import { PacelineError } from '../errors.ts';
+import { Rows } from '../order/rows.ts';
+import { createRaft } from '../raft/raft.ts';
+import { createPlaces, partitionOf } from '../shard.ts';
+import type { Store } from '../storage/types.ts';
+import type {
+  Hello,
+  Lane,
+  NodeId,
+  PeerBatch,
+  Transport,
+  TransportEvents,
+} from '../transport/types.ts';
+import type { NodeConfig } from './config.ts';
+import {
+  decodeFounding,
+  differences,
+  encodeFounding,
+  Founding,
+  type FoundingRecord,
+  type FoundingStep,
+  peerProtocolVersion,
+} from './founding.ts';
+import { type Group, refuseGroup } from './groups.ts';
+import { LogTime } from './log-time.ts';
+import { type MessagePage, type PageRequest, readPage } from './reader.ts';
+import { Replica } from './replica.ts';
+import { TurnLoop } from './turn.ts';
+
+export interface NodeDeps {
+  readonly config: NodeConfig;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Events worth a line, for operators; never a body, a key or a user's id. */
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+  /** The node can keep no promise any more: the process has to end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export type ReadLevel = 'linearizable' | 'eventual';
+
+export class Node implements TransportEvents {
+  readonly config: NodeConfig;
+  readonly founding: Founding;
+  /** By partition; empty until the cluster is founded. */
+  replicas: readonly Replica[] = [];
+  recoveryMs = 0;
+  replayedEntries = 0;
+  readonly placeOf: ReturnType<typeof createPlaces>;
+  private readonly deps: NodeDeps;
+  private readonly turns: TurnLoop;
+  private readonly time: LogTime;
+  private readonly startedMs: number;
+  private timer: Timer | null = null;
+  private adopting = false;
+  private stopped = false;
+
+  constructor(deps: NodeDeps) {
+    const { config, store, transport, clock, onFatal } = deps;
+    this.deps = deps;
+    this.config = config;
+    this.startedMs = clock.monotonicMs();
+    this.placeOf = createPlaces(config.cluster.mapping);
+    this.time = new LogTime(config.nodes.size);
+    const record = readRecord(config, store);
+    this.founding = new Founding(config, store.identity.uuid, record, () => randomBytes(16));
+    this.turns = new TurnLoop({
+      self: config.id,
+      store,
+      transport,
+      clock,
+      limits: config.limits,
+      trusted: (peer) => this.founding.isTrusted(peer),
+      onFatal,
+    });
+  }
+
+  /** Recovers what the store holds, then meets the other nodes. */
+  async start(): Promise<void> {
+    if (this.founding.record !== null) await this.openReplicas();
+    this.deps.transport.start(this);
+    this.follow(this.founding.foundIfAllBlank());
+    this.scheduleTick();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    for (const replica of this.replicas) replica.stop();
+    await this.turns.stop();
+    await this.deps.transport.close();
+    await this.deps.store.close();
+  }
+
+  get clock(): Clock {
+    return this.deps.clock;
+  }
+
+  get isServing(): boolean {
+    return this.replicas.length > 0 && !this.stopped;
+  }
+
+  partitionOf(shard: number): number {
+    return partitionOf(shard, this.config.cluster.partitions);
+  }
+
+  addressOf(node: NodeId): string | undefined {
+    return this.config.nodes.get(node);
+  }
+
+  isConnected(peer: NodeId): boolean {
+    return peer === this.config.id || this.deps.transport.connected(peer);
+  }
+
+  /** Takes a checked group; answers by group.done. */
+  submit(group: Group): void {
+    const replica = this.replicas[group.partition];
+    if (replica === undefined || this.stopped) refuseGroup(group, this.notServing());
+    else replica.submit(group);
+  }
+
+  /** Errors: NO_LEADER, STOPPING, CORRUPT. */
+  async read(request: PageRequest, level: ReadLevel): Promise<MessagePage> {
+    const replica = this.replicas[this.partitionOf(request.shard)];
+    if (replica === undefined || this.stopped) throw new PacelineError(this.notServing());
+    if (level === 'linearizable') {
+      const { clock, config } = this.deps;
+      const answered = replica.reads.linearizable(clock.monotonicMs() + config.limits.leaderWaitMs);
+      this.turns.wake(replica);
+      await answered;
+    }
+    return readPage(replica, this.deps.store, request);
+  }
+
+  // TransportEvents
+
+  hello(to: NodeId): Hello {
+    const { config, founding } = this;
+    const { cluster } = config;
+    return {
+      version: peerProtocolVersion,
+      cluster: cluster.name,
+      node: config.id,
+      to,
+      storeUuid: this.deps.store.identity.uuid,
+      founding: founding.record === null ? null : encodeFounding(founding.record),
+      address: config.address,
+      partitionCount: cluster.partitions,
+      mapping: cluster.mapping,
+    };
+  }
+
+  onHello(hello: Hello): string | null {
+    const refusal = this.founding.refuse(hello);
+    if (refusal !== null) {
+      this.deps.log('peer refused', { peer: hello.node, refusal });
+      return refusal;
+    }
+    this.follow(this.founding.take(hello));
+    return null;
+  }
+
+  onBatch(from: NodeId, _lane: Lane, batch: PeerBatch): void {
+    if (this.stopped || !this.founding.isTrusted(from)) return;
+    this.time.take(from, batch.wallMs, this.deps.clock.monotonicMs());
+    const { partitions, messages } = batch;
+    for (const [i, message] of messages.entries()) {
+      const replica = this.replicas[partitions[i] ?? -1];
+      if (replica === undefined || message.from !== from || message.to !== this.config.id) continue;
+      this.guard(() => replica.step(message));
+    }
+  }
+
+  onConnected(peer: NodeId, lane: Lane): void {
+    this.deps.log('peer connected', { peer, lane });
+  }
+
+  onDisconnected(peer: NodeId, lane: Lane): void {
+    this.deps.log('peer disconnected', { peer, lane });
+  }
+
+  onProcessDown(peer: NodeId): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    for (const replica of this.replicas) {
+      this.guard(() => replica.raft.peerDown(peer, nowMs));
+      this.turns.wake(replica);
+    }
+  }
+
+  private scheduleTick(): void {
+    this.timer = this.deps.clock.after(this.config.limits.tickMs, () => {
+      this.guard(() => this.tick());
+      if (!this.stopped) this.scheduleTick();
+    });
+  }
+
+  private tick(): void {
+    const { clock } = this.deps;
+    const nowMs = clock.monotonicMs();
+    this.time.take(this.config.id, clock.wallMs(), nowMs);
+    for (const replica of this.replicas) {
+      replica.tick(nowMs);
+      replica.reads.retry();
+    }
+  }
+
+  /** A broken invariant stops the process: nothing after it could be believed. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      assert(error instanceof Error, 'only errors are thrown');
+      this.stopped = true;
+      this.deps.onFatal(error);
+    }
+  }
+
+  private follow(step: FoundingStep): void {
+    if (step.kind === 'none' || this.adopting) return;
+    this.adopting = true;
+    this.adopt(step.record).catch((error: Error) => this.deps.onFatal(error));
+  }
+
+  /** Durable first, known to others after. */
+  private async adopt(record: FoundingRecord): Promise<void> {
+    const { store, transport, log } = this.deps;
+    await store.putFounding(encodeFounding(record));
+    this.founding.record = record;
+    log('cluster founded', { nodes: [...record.nodes.keys()] });
+    await this.openReplicas();
+    transport.helloChanged();
+  }
+
+  private async openReplicas(): Promise<void> {
+    const { clock, log } = this.deps;
+    const replicas: Replica[] = [];
+    for (let partition = 0; partition < this.config.cluster.partitions; partition++) {
+      replicas.push(await this.openReplica(partition));
+    }
+    this.replicas = replicas;
+    this.recoveryMs = Math.max(1, Math.round(clock.monotonicMs() - this.startedMs));
+    log('serving', { partitions: replicas.length, replayed: this.replayedEntries });
+  }
+
+  private async openReplica(partition: number): Promise<Replica> {
+    const { store, clock, random, config } = this.deps;
+    const { cluster, limits } = config;
+    const recovered = await store.recover(partition);
+    const { checkpoint, log } = recovered;
+    const rows = new Rows(cluster.dedupe);
+    if (checkpoint !== null) {
+      const values = await store.getRows(partition, Rows.restoreKeys(checkpoint.state));
+      if (!rows.restore(checkpoint.state, values)) throw damagedCheckpoint(partition);
+    }
+    this.replayedEntries += log.entries.length;
+    const voters = [...config.nodes.keys()].sort((a, b) => a - b);
+    const raft = createRaft({
+      self: config.id,
+      voters,
+      preferred: voters[partition % voters.length] === config.id,
+      hardState: recovered.hardState,
+      log,
+      applied: checkpoint?.index ?? 0,
+      nowMs: clock.monotonicMs(),
+      random,
+      chain: entryChain,
+      emptyPayload: createEmptyPayload,
+      config: config.raft,
+    });
+    const checkpointLogBytes = limits.replayBytesMax / cluster.partitions;
+    const address = (node: NodeId) => this.addressOf(node);
+    const wake = (replica: Replica) => this.turns.wake(replica);
+    const { time } = this;
+    return new Replica(
+      { partition, raft, rows, clock, limits, checkpointLogBytes, time, address, wake },
+      checkpoint?.index ?? 0,
+    );
+  }
+
+  private notServing() {
+    const message = this.stopped
+      ? 'this node is stopping'
+      : `this node waits for ${this.founding.waitingFor()}`;
+    const reason = this.stopped ? ('STOPPING' as const) : ('NO_LEADER' as const);
+    return { reason, message, retryAfterMs: 200 };
+  }
+}
+
+function readRecord(config: NodeConfig, store: Store): FoundingRecord | null {
+  if (store.founding === null) return null;
+  const record = decodeFounding(store.founding);
+  if (record === null) {
+    const message = 'the data directory was founded by another version of Paceline';
+    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'data', message });
+  }
+  const lines = differences(config, record, store.identity.uuid);
+  if (lines.length === 0) return record;
+  const message = `the data directory was founded with other settings: ${lines.join('; ')}`;
+  throw new PacelineError({ reason: 'BAD_REQUEST', field: 'data', message });
+}
+
+function damagedCheckpoint(partition: number): PacelineError {
+  const message = `partition ${partition}: the checkpoint's state does not match its rows`;
+  return new PacelineError({ reason: 'CORRUPT', message });
+}

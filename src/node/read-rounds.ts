@@ -1,0 +1,91 @@
+// Reads of one replica that must not be older than what was acknowledged before: each asks the core
+// for an index, confirmed by a round, and waits until this replica has applied it. Where nobody can
+// tell (no leader, or it changed) it asks again until its deadline.
+import type { Clock } from '../clock.ts';
+import type { EntryPayload } from '../entry.ts';
+import { PacelineError } from '../errors.ts';
+import type { Raft } from '../raft/types.ts';
+
+interface Read {
+  readonly deadlineMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: PacelineError) => void;
+}
+
+export class ReadRounds {
+  private readonly raft: Raft<EntryPayload>;
+  private readonly clock: Clock;
+  private nextContext = 1;
+  private readonly asked = new Map<number, Read>();
+  private unanswered: Read[] = [];
+  private confirmed: { readonly index: number; readonly read: Read }[] = [];
+
+  constructor(raft: Raft<EntryPayload>, clock: Clock) {
+    this.raft = raft;
+    this.clock = clock;
+  }
+
+  /** Begins a round for somebody else; its context comes out of the core's read states. */
+  ask(): number {
+    const context = this.nextContext++;
+    this.raft.readIndex(context, this.clock.monotonicMs());
+    return context;
+  }
+
+  /** Resolves once this replica has applied everything acknowledged before the call. */
+  linearizable(deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.start({ deadlineMs, resolve, reject });
+    });
+  }
+
+  answered(context: number, index: number | null): void {
+    const read = this.asked.get(context);
+    if (read === undefined) return;
+    this.asked.delete(context);
+    if (index === null) this.unanswered.push(read);
+    else if (index <= this.raft.applied) read.resolve();
+    else this.confirmed.push({ index, read });
+  }
+
+  applied(index: number): void {
+    if (this.confirmed.length === 0) return;
+    const ready = this.confirmed.filter((each) => each.index <= index);
+    this.confirmed = this.confirmed.filter((each) => each.index > index);
+    for (const { read } of ready) read.resolve();
+  }
+
+  /** Asks again for what nobody could tell, and gives up what is over its deadline. */
+  retry(): void {
+    const nowMs = this.clock.monotonicMs();
+    const again = this.unanswered;
+    this.unanswered = [];
+    for (const read of again) {
+      if (read.deadlineMs <= nowMs) read.reject(noLeader());
+      else this.start(read);
+    }
+    for (const [context, read] of this.asked) {
+      if (read.deadlineMs > nowMs) continue;
+      this.asked.delete(context);
+      read.reject(noLeader());
+    }
+  }
+
+  fail(): void {
+    const all = [...this.asked.values(), ...this.unanswered, ...this.confirmed.map((c) => c.read)];
+    this.asked.clear();
+    this.unanswered = [];
+    this.confirmed = [];
+    const stopping = new PacelineError({ reason: 'STOPPING', message: 'this node is stopping' });
+    for (const read of all) read.reject(stopping);
+  }
+
+  private start(read: Read): void {
+    this.asked.set(this.ask(), read);
+  }
+}
+
+function noLeader(): PacelineError {
+  const message = 'no leader confirmed the read in time';
+  return new PacelineError({ reason: 'NO_LEADER', message, retryAfterMs: 100 });
+}

@@ -1,0 +1,362 @@
+// One partition's replica on this node: its Raft core, its rows and, while it leads, its sequencer.
+// Everything here is synchronous and happens within a turn; the turn gives it a place to put what is
+// to be sent and written, and calls it back when that is durable.
+import { assert } from '../assert.ts';
+import type { Clock } from '../clock.ts';
+import {
+  createPayload,
+  type EntryPayload,
+  type LogEntry,
+  payloadCommands,
+  payloadHeader,
+} from '../entry.ts';
+import type { Refusal } from '../errors.ts';
+import {
+  commandAt,
+  decodeCheckpointHeader,
+  decodeCommandsHeader,
+  encodeCheckpointHeader,
+  encodeCommandsHeader,
+} from '../order/header.ts';
+import type { KeyPlace } from '../order/page.ts';
+import type { FrozenRows, Rows } from '../order/rows.ts';
+import { type Draft, Sequencer } from '../order/sequencer.ts';
+import {
+  type Effects,
+  EntryKind,
+  type LoadRequest,
+  type PersistStep,
+  type Raft,
+} from '../raft/types.ts';
+import type { NodeId, PeerMessage } from '../transport/types.ts';
+import { AppendQueue, type SequencingHost } from './append-queue.ts';
+import type { NodeLimits } from './config.ts';
+import { breakOrder, type Group, type Outcome, refuseGroup } from './groups.ts';
+import { type LogTime, Stamps } from './log-time.ts';
+import { ReadRounds } from './read-rounds.ts';
+import { type Decided, failedOutcomes, Waits } from './waits.ts';
+
+/** What a replica hands to the turn. */
+export interface TurnOutput {
+  send(message: PeerMessage): void;
+  persist(replica: Replica, step: PersistStep<EntryPayload>): void;
+  /** A frozen checkpoint, whose rows are to be written in some batch. */
+  checkpoint(replica: Replica, entry: LogEntry, frozen: FrozenRows): void;
+  load(replica: Replica, request: LoadRequest): void;
+  /** Rows and entries that commands need; `done` is called in a later turn. */
+  fetch(replica: Replica, needs: ReturnType<AppendQueue['needs']>): void;
+}
+
+export interface ReplicaDeps {
+  readonly partition: number;
+  readonly raft: Raft<EntryPayload>;
+  readonly rows: Rows;
+  readonly clock: Clock;
+  readonly limits: NodeLimits;
+  /** Log bytes since the last checkpoint that make the leader propose one. */
+  readonly checkpointLogBytes: number;
+  readonly time: LogTime;
+  /** Address of a node, for hints. */
+  readonly address: (node: NodeId) => string | undefined;
+  /** There is something to do in the next turn. */
+  readonly wake: (replica: Replica) => void;
+}
+
+export class Replica implements SequencingHost {
+  readonly partition: number;
+  readonly raft: Raft<EntryPayload>;
+  readonly rows: Rows;
+  /** Index of the newest checkpoint on disk. */
+  checkpointIndex: number;
+  readonly reads: ReadRounds;
+  private readonly deps: ReplicaDeps;
+  private readonly queue: AppendQueue;
+  private readonly waits: Waits;
+  private readonly stamps: Stamps;
+  private leading: Sequencer | null = null;
+  private fetching = false;
+  /** Entries fetched for the commands at hand. */
+  private readonly fetched = new Map<number, LogEntry>();
+  /** Committed, not yet folded: behind a Checkpoint while the one before is still being written. */
+  private readonly unfolded: LogEntry[] = [];
+  private uncommittedBytes = 0;
+  private logBytesSinceCheckpoint = 0;
+  private foldedSinceCheckpoint = false;
+  private lastFoldMs = 0;
+  private checkpointProposed = 0;
+  /** The term in which this replica leads; 0 = it does not. */
+  private ledTerm = 0;
+
+  constructor(deps: ReplicaDeps, checkpointIndex: number) {
+    this.deps = deps;
+    this.partition = deps.partition;
+    this.raft = deps.raft;
+    this.rows = deps.rows;
+    this.checkpointIndex = checkpointIndex;
+    this.queue = new AppendQueue(deps.limits);
+    this.stamps = new Stamps(deps.time);
+    this.reads = new ReadRounds(deps.raft, deps.clock);
+    this.waits = new Waits(() => this.reads.ask());
+  }
+
+  get term(): number {
+    return this.raft.term;
+  }
+
+  get sequencer(): Sequencer {
+    assert(this.leading !== null, 'only a ready leader sequences');
+    return this.leading;
+  }
+
+  /** True: the leader has applied an entry of its term. */
+  get ready(): boolean {
+    return this.raft.ready;
+  }
+
+  get hasQueued(): boolean {
+    return !this.queue.isEmpty;
+  }
+
+  submit(group: Group): void {
+    if (this.raft.role !== 'leader') {
+      refuseGroup(group, this.notLeader());
+      return;
+    }
+    const refusal = this.queue.push(group);
+    if (refusal !== null) refuseGroup(group, refusal);
+    else this.deps.wake(this);
+  }
+
+  step(message: PeerMessage): void {
+    this.raft.step(message, this.deps.clock.monotonicMs());
+    this.deps.wake(this);
+  }
+
+  tick(nowMs: number): void {
+    this.raft.tick(nowMs);
+    if (this.raft.role === 'leader' && this.raft.ready) this.proposeCheckpoint(nowMs);
+    this.deps.wake(this);
+  }
+
+  /** Does what is to be done; commands are sequenced where `maySequence` (no write is in flight). */
+  turn(output: TurnOutput, maySequence: boolean): void {
+    this.drainEffects(output);
+    if (maySequence && !this.queue.isEmpty) this.sequenceQueue(output);
+    this.drainEffects(output);
+  }
+
+  onPersisted(appendSeq: number): void {
+    this.raft.onPersisted(appendSeq, this.deps.clock.monotonicMs());
+    this.deps.wake(this);
+  }
+
+  /** The checkpoint of the entry at `index` is durable. */
+  onCheckpointWritten(index: number): void {
+    this.checkpointIndex = index;
+    this.deps.wake(this);
+  }
+
+  /** What `fetch` asked for arrived: admitted by the node; null: it is out of date, ask again. */
+  onFetched(entries: readonly LogEntry[]): void {
+    this.fetching = false;
+    for (const entry of entries) this.fetched.set(entry.index, entry);
+    this.deps.wake(this);
+  }
+
+  /** An entry in memory; null: read it from the store. */
+  entry(index: number): LogEntry | null {
+    return this.raft.entry(index) ?? this.fetched.get(index) ?? null;
+  }
+
+  notLeader(): Refusal {
+    const { leader, term } = this.raft;
+    if (leader === 0 || leader === this.raft.self) {
+      const message = `partition ${this.partition} has no known leader in term ${term}`;
+      return { reason: 'NO_LEADER', field: 'partition', message, retryAfterMs: 50 };
+    }
+    const leaderAddress = this.deps.address(leader);
+    const message = `partition ${this.partition} is led by node ${leader}`;
+    const hint = leaderAddress === undefined ? { leader } : { leader, leaderAddress };
+    return { reason: 'NOT_LEADER', field: 'partition', message, ...hint };
+  }
+
+  /** Ends everything that waits. */
+  stop(): void {
+    const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
+    this.endTerm(stopping, this.raft.term);
+    this.reads.fail();
+  }
+
+  // Sequencing (SequencingHost).
+
+  openDraft(): Draft | null {
+    if (this.uncommittedBytes > this.deps.limits.uncommittedBytesMax) return null;
+    const timeMs = this.stamps.next(this.raft.lastTimeMs, this.deps.clock.monotonicMs());
+    return timeMs === null ? null : this.sequencer.open(this.raft.lastIndex + 1, timeMs);
+  }
+
+  propose(draft: Draft): void {
+    const { columns, commands, commandBytes, timeMs, index } = draft;
+    const payload = createPayload(encodeCommandsHeader(columns), commands, commandBytes);
+    this.append(EntryKind.COMMANDS, timeMs, payload, index);
+  }
+
+  original(place: KeyPlace): Outcome {
+    const entry = this.entry(place.index);
+    assert(entry !== null, 'the original was fetched before sequencing');
+    const header = decodeCommandsHeader(payloadHeader(entry.payload));
+    const at = (column: number[]) => column[place.slot] ?? 0;
+    return {
+      kind: 'stored',
+      duplicate: true,
+      seq: place.seq,
+      rev: at(header.revs),
+      idMs: entry.timeMs + at(header.idAheadMs),
+      idCounter: at(header.idCounters),
+      shard: at(header.shards),
+      timeMs: entry.timeMs,
+      index: entry.index,
+      term: entry.term,
+    };
+  }
+
+  decided(decided: Decided): void {
+    this.waits.add(decided, this.raft.commit);
+  }
+
+  private sequenceQueue(output: TurnOutput): void {
+    if (!this.raft.ready || this.fetching) return;
+    this.leading ??= new Sequencer(this.rows, (place) => this.storedCommand(place));
+    for (let more = true; more && !this.fetching; ) {
+      const nowMs = this.deps.time.now(this.deps.clock.monotonicMs());
+      if (nowMs === null) return;
+      const needs = this.queue.needs(this.leading, nowMs);
+      if (needs.rows.length > 0 || needs.entries.size > 0) {
+        this.fetching = true;
+        output.fetch(this, needs);
+        return;
+      }
+      more = this.queue.sequence(this);
+    }
+    if (this.queue.isEmpty) {
+      this.rows.release();
+      this.fetched.clear();
+    }
+  }
+
+  private storedCommand(place: KeyPlace): Uint8Array | null {
+    const entry = this.entry(place.index);
+    if (entry === null) return null;
+    const header = decodeCommandsHeader(payloadHeader(entry.payload));
+    return commandAt(header, payloadCommands(entry.payload), place.slot);
+  }
+
+  private append(kind: EntryKind, timeMs: number, payload: EntryPayload, index: number): void {
+    const payloadBytes = payload.bytes.length;
+    const result = this.raft.propose({ kind, timeMs, payload, payloadBytes });
+    assert(result.ok && result.index === index, 'a ready leader appends what it sequenced');
+    this.uncommittedBytes += payloadBytes;
+  }
+
+  // Effects.
+
+  private drainEffects(output: TurnOutput): void {
+    this.foldCommitted(output);
+    for (;;) {
+      const effects = this.raft.takeEffects();
+      if (effects === null) return;
+      this.applyEffects(effects, output);
+    }
+  }
+
+  private applyEffects(effects: Effects<EntryPayload>, output: TurnOutput): void {
+    if (effects.role !== null) this.onRole(effects.role.role === 'leader', effects.role.term);
+    for (const message of effects.send) output.send(message);
+    if (effects.persist !== null) output.persist(this, effects.persist);
+    for (const request of effects.loads) output.load(this, request);
+    for (const entry of effects.committed) this.unfolded.push(entry);
+    if (effects.committed.length > 0) this.foldCommitted(output);
+    for (const read of effects.reads) this.onReadState(read.context, read.index);
+  }
+
+  private onRole(leads: boolean, term: number): void {
+    if (this.ledTerm !== 0 && (!leads || term !== this.ledTerm)) {
+      this.endTerm(this.notLeader(), this.ledTerm);
+    }
+    this.ledTerm = leads ? term : 0;
+    this.reads.retry();
+  }
+
+  private endTerm(refusal: Refusal, term: number): void {
+    this.leading = null;
+    this.uncommittedBytes = 0;
+    this.checkpointProposed = 0;
+    this.waits.fail(refusal, term);
+    for (const { group, outcomes } of this.queue.drain()) {
+      const sequenced = failedOutcomes(group, outcomes, refusal, term);
+      const rest = group.commands.slice(outcomes.length);
+      group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, refusal))]);
+    }
+  }
+
+  private onReadState(context: number, index: number | null): void {
+    if (index !== null && this.waits.confirmed(context)) return;
+    this.reads.answered(context, index);
+  }
+
+  /** Folds what is committed, up to a Checkpoint that has to wait for the one before. */
+  private foldCommitted(output: TurnOutput): void {
+    let folded = 0;
+    for (const entry of this.unfolded) {
+      if (entry.kind === EntryKind.CHECKPOINT && this.rows.freezing) break;
+      this.fold(entry, output);
+      folded += 1;
+    }
+    if (folded === 0) return;
+    const last = this.unfolded[folded - 1];
+    this.unfolded.splice(0, folded);
+    assert(last !== undefined, 'what was folded was there');
+    this.leading?.folded(last.index);
+    this.raft.onApplied(last.index);
+    this.reads.applied(last.index);
+  }
+
+  private fold(entry: LogEntry, output: TurnOutput): void {
+    const { payload, index, timeMs } = entry;
+    if (entry.kind === EntryKind.COMMANDS) {
+      this.rows.fold(index, timeMs, payloadHeader(payload), payloadCommands(payload));
+      this.foldedSinceCheckpoint = true;
+      this.lastFoldMs = this.deps.clock.monotonicMs();
+    } else if (entry.kind === EntryKind.CHECKPOINT) {
+      const { dropPagesUpTo } = decodeCheckpointHeader(payloadHeader(payload));
+      output.checkpoint(this, entry, this.rows.freeze(index, dropPagesUpTo));
+      this.logBytesSinceCheckpoint = 0;
+      this.foldedSinceCheckpoint = false;
+    }
+    this.logBytesSinceCheckpoint += payload.bytes.length;
+    if (this.ledTerm === entry.term && entry.kind !== EntryKind.EMPTY) {
+      this.uncommittedBytes -= payload.bytes.length;
+    }
+    this.waits.committed(index);
+  }
+
+  /** Rule 8: by dirty rows, by log to replay, or after a second without appends. */
+  private proposeCheckpoint(nowMs: number): void {
+    const { limits, checkpointLogBytes } = this.deps;
+    if (this.checkpointProposed > this.raft.applied || this.rows.freezing) return;
+    const { dirtyRows, dirtyBytes } = this.rows;
+    const idle = nowMs - this.lastFoldMs >= limits.checkpointIdleMs;
+    const due =
+      dirtyRows >= limits.checkpointRowsMax ||
+      dirtyBytes >= limits.checkpointBytesMax ||
+      this.logBytesSinceCheckpoint >= checkpointLogBytes ||
+      (idle && this.foldedSinceCheckpoint);
+    if (!due) return;
+    const timeMs = this.stamps.next(this.raft.lastTimeMs, nowMs);
+    if (timeMs === null) return;
+    const dropPagesUpTo = this.rows.keys.expiredUpTo(timeMs);
+    const payload = createPayload(encodeCheckpointHeader({ dropPagesUpTo }), [], 0);
+    this.checkpointProposed = this.raft.lastIndex + 1;
+    this.append(EntryKind.CHECKPOINT, timeMs, payload, this.checkpointProposed);
+  }
+}

@@ -1,0 +1,160 @@
+// The state of one replica, as plain data that the functions of this folder work on: what every role
+// has, and per role a variant of its own. Nothing here decides anything.
+
+import type { Log } from './log.ts';
+import type { Progress } from './progress.ts';
+import type {
+  Entry,
+  LoadRequest,
+  RaftConfig,
+  RaftMessage,
+  RaftOptions,
+  ReadState,
+  ReplicaId,
+  RoleChange,
+} from './types.ts';
+
+/** What is handled by role, once its term is that of the replica. A PreVote changes no role. */
+export type TermMessage<P> = Exclude<RaftMessage<P>, { readonly type: 'PreVote' }>;
+
+export interface FollowerState {
+  readonly role: 'follower';
+  /** 0 = not known. */
+  leader: ReplicaId;
+  /** When the leader was last heard. */
+  heardMs: number;
+  deadlineMs: number;
+  /** Drawn once, so that hearing a leader needs no generator. */
+  readonly timeoutMs: number;
+  /** Reads that were forwarded to the leader: context -> when to give up, oldest first. */
+  readonly forwarded: Map<number, number>;
+}
+
+interface Campaign {
+  /** Tells replies to this campaign from those to any other, of any incarnation. */
+  readonly campaign: number;
+  readonly granted: Set<ReplicaId>;
+  readonly refused: Set<ReplicaId>;
+  readonly deadlineMs: number;
+}
+
+export interface PreCandidateState extends Campaign {
+  readonly role: 'pre-candidate';
+}
+
+export interface CandidateState extends Campaign {
+  readonly role: 'candidate';
+  /** The step that makes the own vote durable; it counts only then. */
+  readonly selfVoteSeq: number;
+}
+
+export interface PendingRead {
+  readonly context: number;
+  /** Who asked: this replica, or a follower. */
+  readonly from: ReplicaId;
+}
+
+/** Every read in it waits for the same round, and was taken in at or before `index` was committed. */
+export interface ReadBatch {
+  readonly round: number;
+  readonly index: number;
+  readonly reads: readonly PendingRead[];
+}
+
+export interface LeaderReads {
+  /** Asked before an entry of the own term was applied. */
+  early: PendingRead[];
+  /** Taken in; they join the round that the next drain begins. */
+  fresh: PendingRead[];
+  /** Begun and not confirmed yet, oldest first. */
+  batches: ReadBatch[];
+  /** The newest round begun. */
+  round: number;
+}
+
+export interface LeaderState<P> {
+  readonly role: 'leader';
+  /** The empty entry that begins the own term. */
+  readonly firstOwnIndex: number;
+  readonly followers: readonly Progress<P>[];
+  readonly byId: ReadonlyMap<ReplicaId, Progress<P>>;
+  heartbeatDueMs: number;
+  uncommittedBytes: number;
+  readonly reads: LeaderReads;
+  /** Reused by each quorum computation. */
+  readonly scratch: number[];
+}
+
+export type RoleState<P> = FollowerState | PreCandidateState | CandidateState | LeaderState<P>;
+
+/** What the next drain hands out, and what has been promised to leave later. */
+export interface Outbox<P> {
+  send: RaftMessage<P>[];
+  /** Promises: they leave once everything that was to be written when they were made is durable. */
+  gated: RaftMessage<P>[];
+  /** Promises that wait for a step which was handed out before they were made, in order. */
+  held: { readonly appendSeq: number; readonly message: RaftMessage<P> }[];
+  reads: ReadState[];
+  loads: LoadRequest[];
+  /** The number of the step that the next drain may hand out. */
+  nextSeq: number;
+  persistedSeq: number;
+  hardStateChanged: boolean;
+  commitWritten: number;
+  /** The newest entry handed out as committed. */
+  committedIndex: number;
+  roleTold: RoleChange;
+}
+
+export interface Core<P> {
+  readonly self: ReplicaId;
+  readonly voters: readonly ReplicaId[];
+  readonly config: RaftConfig;
+  readonly random: () => number;
+  readonly chain: RaftOptions<P>['chain'];
+  readonly emptyPayload: () => P;
+  readonly log: Log<P>;
+  readonly outbox: Outbox<P>;
+  term: number;
+  /** 0 = none in this term. */
+  votedFor: ReplicaId;
+  commit: number;
+  applied: number;
+  /** As of the newest input that told the time. */
+  nowMs: number;
+  state: RoleState<P>;
+  /** The newest leader ever recognised, also after it was forgotten. 0 = none. */
+  lastLeader: ReplicaId;
+  /** The last leader, where its process is known to be dead and no other leads yet. 0 = none. */
+  deadLeader: ReplicaId;
+  /** The number of the newest campaign, drawn anew at each start. */
+  campaign: number;
+  /** When the newest campaigns against a dead leader were planned for, oldest first. */
+  readonly hurriedMs: number[];
+}
+
+export function leaderOf<P>(core: Core<P>): ReplicaId {
+  switch (core.state.role) {
+    case 'leader':
+      return core.self;
+    case 'follower':
+      return core.state.leader;
+    case 'pre-candidate':
+    case 'candidate':
+      return 0;
+  }
+}
+
+export function send<P>(core: Core<P>, message: RaftMessage<P>): void {
+  core.outbox.send.push(message);
+}
+
+/** Lets a promise leave once all that it rests on is durable. */
+export function sendWhenDurable<P>(core: Core<P>, message: RaftMessage<P>): void {
+  core.outbox.gated.push(message);
+}
+
+/** Appends to the log; the step that the next drain hands out writes it. */
+export function appendToLog<P>(core: Core<P>, entry: Entry<P>): void {
+  core.log.append(entry, core.outbox.nextSeq);
+}

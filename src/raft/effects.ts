@@ -1,0 +1,104 @@
+// The drain: turns what the inputs since the last one have changed into what the shell has to do, with
+// one durable step at most. What rests on that step leaves with it, what rests on an earlier one is held.
+
+import { assert } from '../assert.ts';
+import { type Core, leaderOf, type Outbox } from './core.ts';
+import { beginReadRound } from './read-index.ts';
+import { broadcastHeartbeat, sendAppends } from './replication.ts';
+import type { Effects, Entry, HardState, PersistStep, RaftMessage, RoleChange } from './types.ts';
+
+const NONE: readonly never[] = Object.freeze([]);
+
+export function takeEffects<P>(core: Core<P>): Effects<P> | null {
+  const { outbox, state } = core;
+  if (state.role === 'leader') {
+    if (beginReadRound(core, state)) broadcastHeartbeat(core, state);
+    sendAppends(core, state);
+  }
+  const persist = takePersistStep(core);
+  const committed = takeCommitted(core);
+  const role = takeRoleChange(core);
+  const { send, reads, loads } = outbox;
+  const isIdle = send.length === 0 && reads.length === 0 && loads.length === 0;
+  if (isIdle && persist === null && role === null && committed.length === 0) return null;
+  if (send.length > 0) outbox.send = [];
+  if (reads.length > 0) outbox.reads = [];
+  if (loads.length > 0) outbox.loads = [];
+  return { send, persist, committed, reads, role, loads };
+}
+
+function takePersistStep<P>(core: Core<P>): PersistStep<P> | null {
+  const { log, outbox } = core;
+  if (!outbox.hardStateChanged && !log.hasUnwritten) {
+    releaseOrHold(outbox);
+    return null;
+  }
+  const appendSeq = outbox.nextSeq;
+  outbox.nextSeq += 1;
+  const hardState = takeHardState(core);
+  const { entries, truncateFrom, truncateTo } = log.takeUnwritten();
+  return { appendSeq, hardState, truncateFrom, truncateTo, entries, after: takeGated(outbox) };
+}
+
+/** The commit index rides along, but is never a reason to write (rule 5). */
+function takeHardState<P>(core: Core<P>): HardState | null {
+  const { outbox, term, votedFor, commit } = core;
+  if (!outbox.hardStateChanged && outbox.commitWritten === commit) return null;
+  outbox.hardStateChanged = false;
+  outbox.commitWritten = commit;
+  return { term, votedFor, commit };
+}
+
+function takeGated<P>(outbox: Outbox<P>): readonly RaftMessage<P>[] {
+  if (outbox.gated.length === 0) return NONE;
+  const { gated } = outbox;
+  outbox.gated = [];
+  return gated;
+}
+
+/** No step is handed out: promises rest on those in flight, if any are. */
+function releaseOrHold<P>(outbox: Outbox<P>): void {
+  if (outbox.gated.length === 0) return;
+  const newestSeq = outbox.nextSeq - 1;
+  for (const message of outbox.gated) {
+    if (outbox.persistedSeq === newestSeq) outbox.send.push(message);
+    else outbox.held.push({ appendSeq: newestSeq, message });
+  }
+  outbox.gated = [];
+}
+
+/** Everything up to step `appendSeq` is durable. */
+export function markPersisted<P>(core: Core<P>, appendSeq: number): void {
+  const { outbox } = core;
+  assert(appendSeq > outbox.persistedSeq, 'steps complete in order, each once');
+  assert(appendSeq < outbox.nextSeq, 'only what was handed out completes');
+  outbox.persistedSeq = appendSeq;
+  core.log.persisted(appendSeq);
+  let released = 0;
+  for (const held of outbox.held) {
+    if (held.appendSeq > appendSeq) break;
+    outbox.send.push(held.message);
+    released += 1;
+  }
+  if (released > 0) outbox.held.splice(0, released);
+}
+
+/** Committed and durable here: the fold never sees what a crash could take back (rule 6). */
+function takeCommitted<P>(core: Core<P>): readonly Entry<P>[] {
+  const { log, outbox } = core;
+  const upTo = Math.min(core.commit, log.durableIndex);
+  if (upTo <= outbox.committedIndex) return NONE;
+  const entries = log.slice(outbox.committedIndex + 1, upTo);
+  outbox.committedIndex = upTo;
+  return entries;
+}
+
+function takeRoleChange<P>(core: Core<P>): RoleChange | null {
+  const { outbox, term } = core;
+  const { role } = core.state;
+  const leader = leaderOf(core);
+  const told = outbox.roleTold;
+  if (told.role === role && told.term === term && told.leader === leader) return null;
+  outbox.roleTold = { role, term, leader };
+  return outbox.roleTold;
+}

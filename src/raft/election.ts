@@ -1,0 +1,149 @@
+// Campaigns and votes (thesis 3.4, 3.6.1, 9.6). A campaign first asks whether it could win (PreVote),
+// which changes nothing anywhere; only then does it enter a term. A vote, for itself too, is a promise:
+// it counts, and leaves, once it is durable.
+
+import { assert } from '../assert.ts';
+import {
+  type CandidateState,
+  type Core,
+  leaderOf,
+  type PreCandidateState,
+  send,
+  sendWhenDurable,
+} from './core.ts';
+import { majority } from './quorum.ts';
+import {
+  becomeCandidate,
+  becomeFollower,
+  becomeLeader,
+  becomePreCandidate,
+  noteHurriedCampaign,
+  vote,
+} from './roles.ts';
+import type { PreVote, PreVoteReply, ReplicaId, Vote, VoteReply } from './types.ts';
+
+export function startCampaign<P>(core: Core<P>): void {
+  if (core.deadLeader !== 0) noteHurriedCampaign(core);
+  becomePreCandidate(core);
+  const { state, self: from } = core;
+  assert(state.role === 'pre-candidate', 'a campaign begins as pre-candidate');
+  const { index: lastIndex, term: lastTerm } = core.log.tail;
+  const term = core.term + 1;
+  const { campaign } = state;
+  for (const to of core.voters) {
+    if (to === from) continue;
+    send(core, { type: 'PreVote', from, to, term, lastIndex, lastTerm, campaign });
+  }
+  settlePreVote(core, state);
+}
+
+function settlePreVote<P>(core: Core<P>, state: PreCandidateState): void {
+  const needed = majority(core.voters.length);
+  if (state.granted.size >= needed) requestVotes(core);
+  else if (isLost(core, state)) becomeFollower(core, core.term, 0);
+}
+
+function requestVotes<P>(core: Core<P>): void {
+  becomeCandidate(core);
+  const { state, self: from, term } = core;
+  const { index: lastIndex, term: lastTerm } = core.log.tail;
+  assert(state.role === 'candidate', 'votes are asked for by a candidate');
+  const { campaign } = state;
+  for (const to of core.voters) {
+    if (to === from) continue;
+    // Durable are then the term, the own vote and the log advertised: a crash takes back none of it.
+    sendWhenDurable(core, { type: 'Vote', from, to, term, lastIndex, lastTerm, campaign });
+  }
+}
+
+function settleVote<P>(core: Core<P>, state: CandidateState): void {
+  if (state.granted.size >= majority(core.voters.length)) becomeLeader(core);
+  else if (isLost(core, state)) becomeFollower(core, core.term, 0);
+}
+
+/** Those who could still grant are too few. A dead leader's process answers nobody. */
+function isLost<P>(core: Core<P>, state: PreCandidateState | CandidateState): boolean {
+  if (state.refused.size === 0) return false;
+  let possible = 0;
+  for (const id of core.voters) {
+    const mayGrant = !state.refused.has(id) && id !== core.deadLeader;
+    if (mayGrant || state.granted.has(id)) possible += 1;
+  }
+  return possible < majority(core.voters.length);
+}
+
+/** The own vote has become durable. */
+export function countSelfVote<P>(core: Core<P>): void {
+  const { state } = core;
+  if (state.role !== 'candidate' || state.granted.has(core.self)) return;
+  if (core.outbox.persistedSeq < state.selfVoteSeq) return;
+  state.granted.add(core.self);
+  settleVote(core, state);
+}
+
+export function onPreVoteReply<P>(
+  core: Core<P>,
+  state: PreCandidateState,
+  message: PreVoteReply,
+): void {
+  if (message.campaign !== state.campaign) return;
+  tally(state, message.from, message.granted);
+  settlePreVote(core, state);
+}
+
+export function onVoteReply<P>(core: Core<P>, state: CandidateState, message: VoteReply): void {
+  if (message.campaign !== state.campaign) return;
+  tally(state, message.from, message.granted);
+  settleVote(core, state);
+}
+
+function tally(
+  state: PreCandidateState | CandidateState,
+  voter: ReplicaId,
+  granted: boolean,
+): void {
+  if (granted) state.granted.add(voter);
+  else if (!state.granted.has(voter)) state.refused.add(voter);
+}
+
+export function onPreVote<P>(core: Core<P>, message: PreVote): void {
+  const { from: to, campaign, lastIndex, lastTerm } = message;
+  const granted =
+    message.term > core.term &&
+    !hearsLeader(core) &&
+    core.log.isUpToDate({ index: lastIndex, term: lastTerm });
+  // A refusal tells the own term, so that one left behind learns it; a grant is for the term asked.
+  const term = granted ? message.term : core.term;
+  send(core, { type: 'PreVoteReply', from: core.self, to, term, granted, campaign });
+}
+
+function hearsLeader<P>(core: Core<P>): boolean {
+  const { state } = core;
+  if (state.role === 'leader') return true;
+  if (state.role !== 'follower' || state.leader === 0) return false;
+  return core.nowMs - state.heardMs < core.config.electionTimeoutMs;
+}
+
+/** The term of the message is the own one. */
+export function onVote<P>(core: Core<P>, message: Vote): void {
+  const { from: to, campaign, lastIndex, lastTerm } = message;
+  const { self: from, term } = core;
+  const isRepeated = core.votedFor === to;
+  const isFree = core.votedFor === 0 && leaderOf(core) === 0;
+  const granted =
+    (isRepeated || isFree) && core.log.isUpToDate({ index: lastIndex, term: lastTerm });
+  if (!granted) {
+    send(core, { type: 'VoteReply', from, to, term, granted, campaign });
+    return;
+  }
+  if (!isRepeated) vote(core, to);
+  giveTimeToWin(core);
+  sendWhenDurable(core, { type: 'VoteReply', from, to, term, granted, campaign });
+}
+
+/** Whoever was promised a vote is not disturbed by a campaign of this replica for a while. */
+function giveTimeToWin<P>(core: Core<P>): void {
+  if (core.state.role === 'pre-candidate') becomeFollower(core, core.term, 0);
+  if (core.state.role !== 'follower') return;
+  core.state.deadlineMs = core.nowMs + core.state.timeoutMs;
+}

@@ -1,0 +1,148 @@
+// What a follower does: it takes the leader's entries, acknowledges them once durable, learns what is
+// committed, and campaigns when the leader has been silent, or is known to be dead.
+
+import { assert, unreachable } from '../assert.ts';
+import {
+  appendToLog,
+  type Core,
+  type FollowerState,
+  send,
+  sendWhenDurable,
+  type TermMessage,
+} from './core.ts';
+import { onVote, startCampaign } from './election.ts';
+import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
+import { recogniseLeader } from './roles.ts';
+import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
+
+export function stepFollower<P>(
+  core: Core<P>,
+  state: FollowerState,
+  message: TermMessage<P>,
+): void {
+  switch (message.type) {
+    case 'Append':
+      onAppend(core, state, message);
+      return;
+    case 'Heartbeat':
+      onHeartbeat(core, state, message);
+      return;
+    case 'Vote':
+      onVote(core, message);
+      return;
+    case 'ReadIndex':
+      onForwardedRead(core, message);
+      return;
+    case 'ReadIndexReply':
+      onReadIndexReply(core, state, message);
+      return;
+    case 'PreVoteReply':
+    case 'VoteReply':
+    case 'AppendOk':
+    case 'AppendReject':
+    case 'HeartbeatOk':
+      // Answers to what this replica asked in another role.
+      return;
+    default:
+      unreachable(message);
+  }
+}
+
+export function tickFollower<P>(core: Core<P>, state: FollowerState): void {
+  expireForwardedReads(core, state);
+  if (core.nowMs >= state.deadlineMs) startCampaign(core);
+}
+
+/** A dead process is not silence: no need to wait until its silence has become suspicious. */
+export function onLeaderDown<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {
+  assert(state.leader === 0 || state.leader === leader, 'only the last leader can be given up');
+  endReads(core);
+  state.leader = 0;
+  const soonMs = core.nowMs + core.random() * core.config.peerDownDelayMs;
+  state.deadlineMs = Math.min(state.deadlineMs, soonMs);
+}
+
+function hear<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {
+  assert(state.leader === 0 || state.leader === leader, 'one leader a term');
+  if (state.leader === 0) {
+    state.leader = leader;
+    recogniseLeader(core, leader);
+  }
+  state.heardMs = core.nowMs;
+  state.deadlineMs = core.nowMs + state.timeoutMs;
+}
+
+function onHeartbeat<P>(core: Core<P>, state: FollowerState, message: Heartbeat): void {
+  hear(core, state, message.from);
+  assert(message.commit <= core.log.lastIndex, 'a heartbeat commits only what was acknowledged');
+  core.commit = Math.max(core.commit, message.commit);
+  const { self: from, term } = core;
+  send(core, { type: 'HeartbeatOk', from, to: message.from, term, round: message.round });
+}
+
+function onAppend<P>(core: Core<P>, state: FollowerState, message: Append<P>): void {
+  hear(core, state, message.from);
+  const { prevIndex, entries } = message;
+  const known = core.log.termAt(prevIndex);
+  if (known !== message.prevTerm) {
+    assert(known === null || prevIndex > core.commit, 'what is committed never conflicts');
+    rejectAppend(core, message);
+    return;
+  }
+  let index = prevIndex;
+  for (const entry of entries) {
+    index += 1;
+    assert(entry.index === index, 'entries of an append are contiguous');
+    takeEntry(core, entry);
+  }
+  // Only up to what this append has shown to be the leader's: the rest of the log may conflict.
+  core.commit = Math.max(core.commit, Math.min(message.commit, index));
+  acknowledge(core, message.from, index);
+}
+
+function takeEntry<P>(core: Core<P>, entry: Entry<P>): void {
+  const { log } = core;
+  const known = log.termAt(entry.index);
+  // Same index and term: the same entry (thesis 3.5). A late append must not cut off what follows it.
+  if (known === entry.term) return;
+  if (known !== null) {
+    assert(entry.index > core.commit, 'a follower never truncates at or below its commit index');
+    log.truncateFrom(entry.index);
+  }
+  assert(entry.term <= core.term, 'no entry is of a term yet to come');
+  assert(isLinked(core, entry), 'the chain of an entry links it to the entry before');
+  appendToLog(core, entry);
+}
+
+function isLinked<P>(core: Core<P>, entry: Entry<P>): boolean {
+  const expected = core.chain(core.log.tail.chain, entry);
+  const { chain } = entry;
+  if (chain.length !== expected.length) return false;
+  for (let i = 0; i < chain.length; i += 1) if (chain[i] !== expected[i]) return false;
+  return true;
+}
+
+function acknowledge<P>(core: Core<P>, leader: ReplicaId, match: number): void {
+  const { self: from, term, outbox } = core;
+  const newest = outbox.gated.at(-1);
+  // Of several acknowledgements that leave together the highest says it all.
+  if (newest?.type === 'AppendOk' && newest.to === leader) {
+    if (newest.match >= match) return;
+    outbox.gated.pop();
+  }
+  sendWhenDurable(core, { type: 'AppendOk', from, to: leader, term, match });
+}
+
+function rejectAppend<P>(core: Core<P>, message: Append<P>): void {
+  const { prevIndex, prevTerm, from: to } = message;
+  const hint = core.log.newestUpTo(prevIndex, prevTerm);
+  sendWhenDurable(core, {
+    type: 'AppendReject',
+    from: core.self,
+    to,
+    term: core.term,
+    prevIndex,
+    hintIndex: hint.index,
+    hintTerm: hint.term,
+  });
+}

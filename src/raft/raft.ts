@@ -1,0 +1,223 @@
+// One replica of one Raft group, without disk, wire, clock or chance: inputs change its state, and
+// takeEffects() tells what has to be done (Ongaro's thesis; research/engines.md, 6.2 and 6.5). This file
+// only builds the state and hands each input to the file of the role.
+
+import { assert } from '../assert.ts';
+import { stepCandidate, tickCandidate } from './candidate.ts';
+import { type Core, leaderOf, send } from './core.ts';
+import { markPersisted, takeEffects } from './effects.ts';
+import { countSelfVote, onPreVote } from './election.ts';
+import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
+import { proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
+import { readIndex, releaseEarlyReads } from './read-index.ts';
+import { advanceLeaderCommit, onEntriesLoaded } from './replication.ts';
+import { becomeFollower } from './roles.ts';
+import { createCore } from './start.ts';
+import type {
+  Draft,
+  Effects,
+  Entry,
+  LoadRequest,
+  ProposeResult,
+  Raft,
+  RaftMessage,
+  RaftOptions,
+  ReplicaId,
+  Role,
+  TermRun,
+} from './types.ts';
+
+export function createRaft<P>(options: RaftOptions<P>): Raft<P> {
+  return new RaftReplica(createCore(options));
+}
+
+class RaftReplica<P> implements Raft<P> {
+  readonly #core: Core<P>;
+  /** Stays set when an assertion fails: a replica with a broken promise is not used any further. */
+  #busy = false;
+
+  constructor(core: Core<P>) {
+    this.#core = core;
+  }
+
+  step(message: RaftMessage<P>, nowMs: number): void {
+    this.#enter(nowMs);
+    step(this.#core, message);
+    this.#leave();
+  }
+
+  tick(nowMs: number): void {
+    this.#enter(nowMs);
+    const { state } = this.#core;
+    if (state.role === 'leader') tickLeader(this.#core, state);
+    else if (state.role === 'follower') tickFollower(this.#core, state);
+    else tickCandidate(this.#core, state);
+    this.#leave();
+  }
+
+  propose(draft: Draft<P>): ProposeResult {
+    this.#enter(this.#core.nowMs);
+    const { state } = this.#core;
+    const result: ProposeResult =
+      state.role === 'leader'
+        ? proposeAsLeader(this.#core, state, draft)
+        : { ok: false, reason: 'not-leader' };
+    this.#leave();
+    return result;
+  }
+
+  readIndex(context: number, nowMs: number): void {
+    this.#enter(nowMs);
+    readIndex(this.#core, context);
+    this.#leave();
+  }
+
+  peerDown(replica: ReplicaId, nowMs: number): void {
+    this.#enter(nowMs);
+    peerDown(this.#core, replica);
+    this.#leave();
+  }
+
+  takeEffects(): Effects<P> | null {
+    this.#enter(this.#core.nowMs);
+    const effects = takeEffects(this.#core);
+    this.#leave();
+    return effects;
+  }
+
+  onPersisted(appendSeq: number, nowMs: number): void {
+    this.#enter(nowMs);
+    markPersisted(this.#core, appendSeq);
+    const { state } = this.#core;
+    if (state.role === 'leader') advanceLeaderCommit(this.#core, state);
+    else countSelfVote(this.#core);
+    this.#leave();
+  }
+
+  onApplied(index: number): void {
+    this.#enter(this.#core.nowMs);
+    markApplied(this.#core, index);
+    this.#leave();
+  }
+
+  onEntriesLoaded(request: LoadRequest, entries: readonly Entry<P>[], nowMs: number): void {
+    this.#enter(nowMs);
+    onEntriesLoaded(this.#core, request, entries);
+    this.#leave();
+  }
+
+  entry(index: number): Entry<P> | null {
+    return this.#core.log.entryAt(index);
+  }
+
+  get self(): ReplicaId {
+    return this.#core.self;
+  }
+
+  get role(): Role {
+    return this.#core.state.role;
+  }
+
+  get term(): number {
+    return this.#core.term;
+  }
+
+  get leader(): ReplicaId {
+    return leaderOf(this.#core);
+  }
+
+  get commit(): number {
+    return this.#core.commit;
+  }
+
+  get applied(): number {
+    return this.#core.applied;
+  }
+
+  get lastIndex(): number {
+    return this.#core.log.lastIndex;
+  }
+
+  get lastTimeMs(): number {
+    return this.#core.log.tail.timeMs;
+  }
+
+  get ready(): boolean {
+    const { state, applied } = this.#core;
+    return state.role === 'leader' && applied >= state.firstOwnIndex;
+  }
+
+  termsUpTo(index: number): readonly TermRun[] {
+    return this.#core.log.termsUpTo(index);
+  }
+
+  chainAt(index: number): Uint8Array | null {
+    return this.#core.log.chainAt(index);
+  }
+
+  #enter(nowMs: number): void {
+    assert(!this.#busy, 'no call is made within another, or after a broken rule');
+    this.#busy = true;
+    this.#core.nowMs = Math.max(this.#core.nowMs, nowMs);
+  }
+
+  #leave(): void {
+    this.#busy = false;
+  }
+}
+
+function step<P>(core: Core<P>, message: RaftMessage<P>): void {
+  assert(message.to === core.self, 'messages are for this replica');
+  const isFromPeer = message.from !== core.self && core.voters.includes(message.from);
+  assert(isFromPeer, 'messages are from another voter');
+  if (message.from === core.deadLeader) core.deadLeader = 0;
+  if (message.type === 'PreVote') {
+    onPreVote(core, message);
+    return;
+  }
+  // A granted PreVoteReply carries the term that was asked about, which nobody has entered.
+  const isGrantedPreVote = message.type === 'PreVoteReply' && message.granted;
+  if (message.term > core.term && !isGrantedPreVote) {
+    const isFromLeader = message.type === 'Append' || message.type === 'Heartbeat';
+    becomeFollower(core, message.term, isFromLeader ? message.from : 0);
+  } else if (message.term < core.term) {
+    answerStale(core, message);
+    return;
+  }
+  const { state } = core;
+  if (state.role === 'leader') stepLeader(core, state, message);
+  else if (state.role === 'follower') stepFollower(core, state, message);
+  else stepCandidate(core, state, message);
+}
+
+/** One who asks in an earlier term learns the newer one; answers from an earlier term mean nothing. */
+function answerStale<P>(core: Core<P>, message: RaftMessage<P>): void {
+  const { self: from, term } = core;
+  const to = message.from;
+  if (message.type === 'Append' || message.type === 'Heartbeat') {
+    const nothing = { prevIndex: 0, hintIndex: 0, hintTerm: 0 };
+    send(core, { type: 'AppendReject', from, to, term, ...nothing });
+  } else if (message.type === 'Vote') {
+    const { campaign } = message;
+    send(core, { type: 'VoteReply', from, to, term, granted: false, campaign });
+  }
+}
+
+function peerDown<P>(core: Core<P>, replica: ReplicaId): void {
+  const { state } = core;
+  if (state.role === 'leader') {
+    state.byId.get(replica)?.lost();
+  } else if (replica === core.lastLeader && replica !== core.deadLeader) {
+    core.deadLeader = replica;
+    if (state.role === 'follower') onLeaderDown(core, state, replica);
+  }
+}
+
+function markApplied<P>(core: Core<P>, index: number): void {
+  assert(index >= core.applied, 'what was applied stays applied');
+  assert(index <= core.outbox.committedIndex, 'only what was handed out is applied');
+  core.applied = index;
+  core.log.evict(index, core.config.memoryBytesMax);
+  const { state } = core;
+  if (state.role === 'leader' && index >= state.firstOwnIndex) releaseEarlyReads(state);
+}

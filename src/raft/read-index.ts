@@ -1,0 +1,128 @@
+// Linearizable reads (thesis 6.4): the leader notes its commit index, and a majority that answers a
+// heartbeat sent afterwards proves that it still led then. All reads between two drains share a round.
+// Every read ends with exactly one answer: an index, or null where it has to be asked again.
+
+import { assert } from '../assert.ts';
+import { type Core, type FollowerState, type LeaderState, type PendingRead, send } from './core.ts';
+import { majorityValue } from './quorum.ts';
+import type { HeartbeatOk, ReadIndex, ReadIndexReply } from './types.ts';
+
+export function readIndex<P>(core: Core<P>, context: number): void {
+  const { state } = core;
+  if (state.role === 'leader') {
+    takeIn(core, state, { context, from: core.self });
+  } else if (state.role === 'follower' && state.leader !== 0) {
+    assert(!state.forwarded.has(context), 'a read context is used once');
+    state.forwarded.set(context, core.nowMs + core.config.electionTimeoutMs);
+    const { self: from, term } = core;
+    send(core, { type: 'ReadIndex', from, to: state.leader, term, context });
+  } else {
+    core.outbox.reads.push({ context, index: null });
+  }
+}
+
+export function onForwardedRead<P>(core: Core<P>, message: ReadIndex): void {
+  const read = { context: message.context, from: message.from };
+  if (core.state.role === 'leader') takeIn(core, core.state, read);
+  else answer(core, read, null);
+}
+
+export function onReadIndexReply<P>(
+  core: Core<P>,
+  follower: FollowerState,
+  message: ReadIndexReply,
+): void {
+  // One that is not waited for any more was answered already.
+  if (!follower.forwarded.delete(message.context)) return;
+  core.outbox.reads.push({ context: message.context, index: message.index });
+}
+
+/** Ends forwarded reads whose question or answer must have been lost. */
+export function expireForwardedReads<P>(core: Core<P>, follower: FollowerState): void {
+  for (const [context, deadlineMs] of follower.forwarded) {
+    if (deadlineMs > core.nowMs) return;
+    follower.forwarded.delete(context);
+    core.outbox.reads.push({ context, index: null });
+  }
+}
+
+/** The first entry of the own term is applied: what waited for it is taken in now. */
+export function releaseEarlyReads<P>(leader: LeaderState<P>): void {
+  if (leader.reads.early.length === 0) return;
+  for (const read of leader.reads.early) leader.reads.fresh.push(read);
+  leader.reads.early = [];
+}
+
+/** Begins a round for the reads taken in since the last; whether heartbeats have to carry it out. */
+export function beginReadRound<P>(core: Core<P>, leader: LeaderState<P>): boolean {
+  const { reads } = leader;
+  if (reads.fresh.length === 0) return false;
+  reads.round += 1;
+  // One taken in earlier in this turn gets the newer commit index: later is always allowed.
+  reads.batches.push({ round: reads.round, index: core.commit, reads: reads.fresh });
+  reads.fresh = [];
+  confirmReads(core, leader);
+  return true;
+}
+
+export function onRoundAnswered<P>(
+  core: Core<P>,
+  leader: LeaderState<P>,
+  message: HeartbeatOk,
+): void {
+  const follower = leader.byId.get(message.from);
+  assert(follower !== undefined, 'a leader knows all who answer it');
+  assert(message.round <= leader.reads.round, 'no round is answered before it began');
+  if (message.round <= follower.round) return;
+  follower.round = message.round;
+  confirmReads(core, leader);
+}
+
+function confirmReads<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { scratch, reads } = leader;
+  if (reads.batches.length === 0) return;
+  scratch.length = 0;
+  scratch.push(reads.round);
+  for (const follower of leader.followers) scratch.push(follower.round);
+  const confirmed = majorityValue(scratch);
+  let done = 0;
+  for (const batch of reads.batches) {
+    if (batch.round > confirmed) break;
+    for (const read of batch.reads) answer(core, read, batch.index);
+    done += 1;
+  }
+  reads.batches.splice(0, done);
+}
+
+/** The role or the term ends, and with it all that was asked in it. */
+export function endReads<P>(core: Core<P>): void {
+  const { state } = core;
+  if (state.role === 'follower') {
+    for (const context of state.forwarded.keys()) core.outbox.reads.push({ context, index: null });
+    state.forwarded.clear();
+  } else if (state.role === 'leader') {
+    const { early, fresh, batches } = state.reads;
+    for (const batch of batches) for (const read of batch.reads) answer(core, read, null);
+    for (const read of fresh) answer(core, read, null);
+    for (const read of early) answer(core, read, null);
+    state.reads.early = [];
+    state.reads.fresh = [];
+    state.reads.batches = [];
+  }
+}
+
+function takeIn<P>(core: Core<P>, leader: LeaderState<P>, read: PendingRead): void {
+  // Before that, the commit index may lie below what an earlier leader has already answered for.
+  const ready = core.applied >= leader.firstOwnIndex;
+  if (ready) leader.reads.fresh.push(read);
+  else leader.reads.early.push(read);
+}
+
+function answer<P>(core: Core<P>, read: PendingRead, index: number | null): void {
+  const { context } = read;
+  if (read.from === core.self) core.outbox.reads.push({ context, index });
+  else {
+    const { self: from, term } = core;
+    send(core, { type: 'ReadIndexReply', from, to: read.from, term, context, index });
+  }
+}

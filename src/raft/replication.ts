@@ -1,0 +1,150 @@
+// How a leader's log reaches its followers and becomes committed (thesis 3.5, 3.6.2). Appends are built
+// at the drain, so that all that was proposed since the last one travels together.
+
+import { assert } from '../assert.ts';
+import { appendToLog, type Core, type LeaderState, send } from './core.ts';
+import { type Batch, entryBytes } from './log.ts';
+import type { Progress } from './progress.ts';
+import { majority, majorityValue } from './quorum.ts';
+import type { Draft, Entry, LoadRequest } from './types.ts';
+
+/** Appends to the own log as of the own term. */
+export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft<P>): number {
+  const { tail } = core.log;
+  const { kind, timeMs, payload, payloadBytes } = draft;
+  const unlinked = { index: tail.index + 1, term: core.term, kind, timeMs, payload, payloadBytes };
+  const chain = core.chain(tail.chain, unlinked);
+  appendToLog(core, { ...unlinked, chain });
+  leader.uncommittedBytes += payloadBytes;
+  return unlinked.index;
+}
+
+/** Commits what a majority has on disk, of the own term only: earlier ones go with it (3.6.2). */
+export function advanceLeaderCommit<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { scratch } = leader;
+  scratch.length = 0;
+  scratch.push(core.log.durableIndex);
+  for (const follower of leader.followers) scratch.push(follower.match);
+  const index = majorityValue(scratch);
+  if (index <= core.commit || core.log.termAt(index) !== core.term) return;
+  assertQuorum(core, leader, index);
+  leader.uncommittedBytes -= core.log.payloadBytesBetween(core.commit + 1, index);
+  assert(leader.uncommittedBytes >= 0, 'what is committed was counted as uncommitted');
+  core.commit = index;
+}
+
+/** Counts again, in another way than the one that found the index. */
+function assertQuorum<P>(core: Core<P>, leader: LeaderState<P>, index: number): void {
+  let holders = core.log.durableIndex >= index ? 1 : 0;
+  for (const follower of leader.followers) if (follower.match >= index) holders += 1;
+  assert(holders >= majority(core.voters.length), 'only what a majority has on disk is committed');
+}
+
+export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): void {
+  leader.heartbeatDueMs = core.nowMs + core.config.heartbeatMs;
+  const { self: from, term } = core;
+  const { round } = leader.reads;
+  for (const { id: to, match } of leader.followers) {
+    const commit = Math.min(core.commit, match);
+    send(core, { type: 'Heartbeat', from, to, term, commit, round });
+  }
+}
+
+/** Sends each follower what it lacks and may get now. */
+export function sendAppends<P>(core: Core<P>, leader: LeaderState<P>): void {
+  let shared: Batch<P> | null = null;
+  for (const follower of leader.followers) {
+    const before = core.outbox.send.length;
+    while (follower.next <= core.log.lastIndex && !follower.paused) {
+      const batch: Batch<P> | null = batchFor(core, follower, shared);
+      if (batch === null) break;
+      if (batch.fromIndex >= core.log.firstIndex) shared = batch;
+      sendAppend(core, follower, batch);
+    }
+    const isAnythingSent = core.outbox.send.length > before;
+    if (!isAnythingSent && follower.wantsEmptyAppend(core.commit)) {
+      sendAppend(core, follower, emptyBatch(follower));
+    }
+  }
+}
+
+/** null where the entries have to be loaded first. Followers at the same place share one batch. */
+function batchFor<P>(
+  core: Core<P>,
+  follower: Progress<P>,
+  shared: Batch<P> | null,
+): Batch<P> | null {
+  const from = follower.next;
+  if (from >= core.log.firstIndex) {
+    if (shared !== null && shared.fromIndex === from) return shared;
+    return core.log.batch(from, core.config.appendBytesMax);
+  }
+  // Where the logs agree is found without entries, before any are loaded.
+  if (follower.probing) return emptyBatch(follower);
+  return takeLoaded(follower) ?? askForLoad(core, follower);
+}
+
+function emptyBatch<P>(follower: Progress<P>): Batch<P> {
+  return { fromIndex: follower.next, entries: [], bytes: 0 };
+}
+
+function sendAppend<P>(core: Core<P>, follower: Progress<P>, batch: Batch<P>): void {
+  const prevIndex = follower.next - 1;
+  const prevTerm = core.log.termAt(prevIndex);
+  assert(prevTerm !== null, 'a leader knows the terms of its whole log');
+  const { self: from, term, commit } = core;
+  const { entries } = batch;
+  const to = follower.id;
+  send(core, { type: 'Append', from, to, term, prevIndex, prevTerm, entries, commit });
+  follower.sent(entries.length, batch.bytes, commit, core.nowMs);
+}
+
+function takeLoaded<P>(follower: Progress<P>): Batch<P> | null {
+  if (follower.load.phase !== 'loaded') return null;
+  const { entries } = follower.load;
+  follower.load = { phase: 'none' };
+  const fromIndex = entries[0]?.index;
+  // The follower may have moved on, or back, while they were loaded.
+  if (fromIndex !== follower.next) return null;
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return { fromIndex, entries, bytes };
+}
+
+function askForLoad<P>(core: Core<P>, follower: Progress<P>): null {
+  const { load } = follower;
+  if (load.phase === 'asked') return null;
+  if (load.phase === 'failed' && core.nowMs < load.retryMs) return null;
+  const request: LoadRequest = {
+    to: follower.id,
+    fromIndex: follower.next,
+    toIndex: core.log.firstIndex - 1,
+    bytesMax: core.config.appendBytesMax,
+  };
+  follower.load = { phase: 'asked', request };
+  core.outbox.loads.push(request);
+  return null;
+}
+
+export function onEntriesLoaded<P>(
+  core: Core<P>,
+  request: LoadRequest,
+  entries: readonly Entry<P>[],
+): void {
+  if (core.state.role !== 'leader') return;
+  const follower = core.state.byId.get(request.to);
+  // One that was asked for in an earlier time as leader is not waited for any more.
+  if (follower?.load.phase !== 'asked') return;
+  if (follower.load.request.fromIndex !== request.fromIndex) return;
+  if (entries.length === 0) {
+    follower.load = { phase: 'failed', retryMs: core.nowMs + core.config.heartbeatMs };
+    return;
+  }
+  let index = request.fromIndex;
+  for (const entry of entries) {
+    assert(entry.index === index, 'loaded entries are contiguous from the one asked for');
+    assert(entry.term === core.log.termAt(index), 'loaded entries are those of the own log');
+    index += 1;
+  }
+  follower.load = { phase: 'loaded', entries };
+}

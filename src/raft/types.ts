@@ -1,0 +1,259 @@
+// What goes into and comes out of the consensus core: plain data. P is the payload of an entry, which
+// the core carries and never looks into.
+
+export type ReplicaId = number;
+
+export const EntryKind = { EMPTY: 0, COMMANDS: 1, CHECKPOINT: 2 } as const;
+export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+
+export interface Draft<P> {
+  readonly kind: EntryKind;
+  /** Log time, ms since 1970; never below that of the entry before. */
+  readonly timeMs: number;
+  readonly payload: P;
+  readonly payloadBytes: number;
+}
+
+export interface Entry<P> extends Draft<P> {
+  readonly index: number;
+  readonly term: number;
+  /** Links to the chain of the entry before; computed by the function given at construction. */
+  readonly chain: Uint8Array;
+}
+
+/** Entries from `firstIndex` on, up to the next run, are of `term`. */
+export interface TermRun {
+  readonly firstIndex: number;
+  readonly term: number;
+}
+
+export interface HardState {
+  readonly term: number;
+  /** 0 = none in this term. */
+  readonly votedFor: ReplicaId;
+  /** A hint: at a start it is clamped to what the log and the checkpoint say (rule 5). */
+  readonly commit: number;
+}
+
+/** The log as storage holds it at a start: everything up to `base` is known only by its terms. */
+export interface RecoveredLog<P> {
+  /** The newest entry below `entries`: the checkpoint's, or index 0, term 0 with the founding chain. */
+  readonly base: {
+    readonly index: number;
+    readonly term: number;
+    readonly chain: Uint8Array;
+    readonly timeMs: number;
+  };
+  /** The terms of all entries up to `base`, ascending. */
+  readonly terms: readonly TermRun[];
+  /** Contiguous from base.index + 1, all durable. */
+  readonly entries: readonly Entry<P>[];
+}
+
+interface Envelope {
+  readonly from: ReplicaId;
+  readonly to: ReplicaId;
+  readonly term: number;
+}
+/** Asks whether a campaign at `term` (one above the sender's) could win; changes nothing anywhere. */
+export interface PreVote extends Envelope {
+  readonly type: 'PreVote';
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** Echoed, so that a reply to an earlier campaign, or incarnation, is not counted. */
+  readonly campaign: number;
+}
+export interface PreVoteReply extends Envelope {
+  readonly type: 'PreVoteReply';
+  readonly granted: boolean;
+  readonly campaign: number;
+}
+export interface Vote extends Envelope {
+  readonly type: 'Vote';
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly campaign: number;
+}
+export interface VoteReply extends Envelope {
+  readonly type: 'VoteReply';
+  readonly granted: boolean;
+  readonly campaign: number;
+}
+export interface Append<P> extends Envelope {
+  readonly type: 'Append';
+  readonly prevIndex: number;
+  readonly prevTerm: number;
+  readonly entries: readonly Entry<P>[];
+  readonly commit: number;
+}
+/** Everything up to `match` equals the leader's log and is durable at the sender. */
+export interface AppendOk extends Envelope {
+  readonly type: 'AppendOk';
+  readonly match: number;
+}
+export interface AppendReject extends Envelope {
+  readonly type: 'AppendReject';
+  /** prevIndex of the append that did not match. */
+  readonly prevIndex: number;
+  /** The newest place at which the logs may agree, as the follower sees it (one probe per term). */
+  readonly hintIndex: number;
+  readonly hintTerm: number;
+}
+export interface Heartbeat extends Envelope {
+  readonly type: 'Heartbeat';
+  /** min(the leader's commit, what it knows to match at the receiver). */
+  readonly commit: number;
+  /** The newest read round that this heartbeat confirms when answered; rises within a term. */
+  readonly round: number;
+}
+export interface HeartbeatOk extends Envelope {
+  readonly type: 'HeartbeatOk';
+  readonly round: number;
+}
+/** A follower's read: asks the leader for an index to wait for. */
+export interface ReadIndex extends Envelope {
+  readonly type: 'ReadIndex';
+  readonly context: number;
+}
+/** `index` is null where the asked one is not (or no longer) a leader that can tell. */
+export interface ReadIndexReply extends Envelope {
+  readonly type: 'ReadIndexReply';
+  readonly context: number;
+  readonly index: number | null;
+}
+
+export type RaftMessage<P> =
+  | PreVote
+  | PreVoteReply
+  | Vote
+  | VoteReply
+  | Append<P>
+  | AppendOk
+  | AppendReject
+  | Heartbeat
+  | HeartbeatOk
+  | ReadIndex
+  | ReadIndexReply;
+
+export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
+
+/** One durable step. Steps complete in the order of `appendSeq`. */
+export interface PersistStep<P> {
+  readonly appendSeq: number;
+  readonly hardState: HardState | null;
+  /** Entries from here to `truncateTo` are to be removed, in the same batch as `entries` is written. */
+  readonly truncateFrom: number | null;
+  readonly truncateTo: number;
+  readonly entries: readonly Entry<P>[];
+  /** May leave only once this step is durable. */
+  readonly after: readonly RaftMessage<P>[];
+}
+
+/** A read asked for with `context` may be served once the replica has applied `index`; null: ask again. */
+export interface ReadState {
+  readonly context: number;
+  readonly index: number | null;
+}
+
+/** A follower needs entries that are no longer in memory: load them and call onEntriesLoaded. */
+export interface LoadRequest {
+  readonly to: ReplicaId;
+  readonly fromIndex: number;
+  readonly toIndex: number;
+  readonly bytesMax: number;
+}
+
+export interface RoleChange {
+  readonly role: Role;
+  readonly term: number;
+  /** 0 = not known. */
+  readonly leader: ReplicaId;
+}
+
+/** What the shell has to do, drained by takeEffects(). */
+export interface Effects<P> {
+  /** May leave now. */
+  readonly send: readonly RaftMessage<P>[];
+  readonly persist: PersistStep<P> | null;
+  /** Committed and locally durable, in order, each once: fold them, then call onApplied. */
+  readonly committed: readonly Entry<P>[];
+  readonly reads: readonly ReadState[];
+  /** Set where role, term or leader changed since the last drain. */
+  readonly role: RoleChange | null;
+  readonly loads: readonly LoadRequest[];
+}
+
+export interface RaftConfig {
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  /** A timeout is electionTimeoutMs + random 0..electionSpreadMs. */
+  readonly electionSpreadMs: number;
+  /** The first timeout of a preferred leader after a start is random 0..preferredFirstTimeoutMs. */
+  readonly preferredFirstTimeoutMs: number;
+  /** After peerDown of the leader: PreVote within random 0..this. */
+  readonly peerDownDelayMs: number;
+  readonly appendBytesMax: number;
+  readonly inflightAppendsMax: number;
+  readonly inflightBytesMax: number;
+  /** proposals beyond this many bytes not yet committed are refused. */
+  readonly uncommittedBytesMax: number;
+  /** Entries that are applied, durable and beyond this many bytes leave memory, oldest first. */
+  readonly memoryBytesMax: number;
+}
+
+export interface RaftOptions<P> {
+  readonly self: ReplicaId;
+  readonly voters: readonly ReplicaId[];
+  readonly preferred: boolean;
+  readonly hardState: HardState;
+  readonly log: RecoveredLog<P>;
+  /** The checkpoint's index: everything up to it is applied, and so committed. */
+  readonly applied: number;
+  readonly nowMs: number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly chain: (previous: Uint8Array, entry: Omit<Entry<P>, 'chain'>) => Uint8Array;
+  /** For the entry a new leader appends. */
+  readonly emptyPayload: () => P;
+  readonly config: RaftConfig;
+}
+
+export type ProposeResult =
+  | { readonly ok: true; readonly index: number; readonly term: number }
+  | { readonly ok: false; readonly reason: 'not-leader' | 'too-much-uncommitted' };
+
+/** One replica of one Raft group. Synchronous; every call may create effects. */
+export interface Raft<P> {
+  step(message: RaftMessage<P>, nowMs: number): void;
+  tick(nowMs: number): void;
+  /** Appends to the leader's log at once; it is sent and persisted by the next effects. */
+  propose(draft: Draft<P>): ProposeResult;
+  /** Ends with exactly one ReadState of this context; contexts are never used twice. */
+  readIndex(context: number, nowMs: number): void;
+  /** The process of that replica is known to be dead (stream ended AND a new connect was refused). */
+  peerDown(replica: ReplicaId, nowMs: number): void;
+  /** Everything since the last call, or null where there is nothing. */
+  takeEffects(): Effects<P> | null;
+  onPersisted(appendSeq: number, nowMs: number): void;
+  onApplied(index: number): void;
+  /** Contiguous from request.fromIndex; empty: they could not be read. */
+  onEntriesLoaded(request: LoadRequest, entries: readonly Entry<P>[], nowMs: number): void;
+  /** null where it is not in memory. */
+  entry(index: number): Entry<P> | null;
+
+  readonly self: ReplicaId;
+  readonly role: Role;
+  readonly term: number;
+  /** 0 = not known. */
+  readonly leader: ReplicaId;
+  readonly commit: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  /** Log time of the newest entry. */
+  readonly lastTimeMs: number;
+  /** A leader that has applied an entry of its own term: it may sequence, and its reads can be confirmed. */
+  readonly ready: boolean;
+  /** The term runs of the log up to `index`, for a checkpoint. */
+  termsUpTo(index: number): readonly TermRun[];
+  chainAt(index: number): Uint8Array | null;
+}

@@ -1,0 +1,100 @@
+// The chain of batch records. LevelDB's recovery skips what is damaged in its log and goes on with
+// what follows, so an older batch can be gone while a newer one stands. Each batch therefore writes
+// its record into the next slot of a ring and, the same, into one row for the newest; at open the
+// ring must hold every number up to the newest. A lost newest batch leaves no trace here: only
+// those who remember a higher number can notice it.
+import { randomBytes } from 'node:crypto';
+import { hash128, hashBytes } from '../hash.ts';
+import { type Database, getValue, readPage } from './database.ts';
+import { batchRingKey, batchRingRange, newestBatchKey } from './keys.ts';
+import { type BatchRecord, decodeBatchRecord, encodeBatchRecord, saltBytes } from './own-rows.ts';
+import { corrupt, decodeShapedRecord } from './record-codec.ts';
+
+/** A write buffer's worth of middling batches: what lies further back has left LevelDB's log. */
+export const ringSlots = 4096;
+
+const newestName = { partition: null, row: 'the newest batch record' };
+
+export function nextBatchRecord(newest: BatchRecord | null): BatchRecord {
+  return {
+    number: (newest?.number ?? 0) + 1,
+    previous: newest === null ? Buffer.alloc(hashBytes) : recordHash(newest),
+    salt: randomBytes(saltBytes),
+  };
+}
+
+export function ringKeyOf(record: BatchRecord): Buffer {
+  return batchRingKey(record.number % ringSlots);
+}
+
+/** The newest record, after checking that no batch before it is missing. */
+export async function readNewestBatch(db: Database): Promise<BatchRecord> {
+  const stored = await getValue(db, newestBatchKey);
+  if (stored === undefined) throw corrupt(newestName, 'is missing');
+  const newest = decodeShapedRecord(newestBatchKey, stored, newestName, decodeBatchRecord);
+  const ring = await readRing(db);
+  checkComplete(newest, ring);
+  checkLinks(newest, ring);
+  return newest;
+}
+
+async function readRing(db: Database): Promise<Map<number, BatchRecord>> {
+  const ring = new Map<number, BatchRecord>();
+  for (const [key, stored] of await readPage(db, batchRingRange, { rows: ringSlots })) {
+    const name = { partition: null, row: 'a batch record of the ring' };
+    const record = decodeShapedRecord(key, stored, name, decodeBatchRecord);
+    ring.set(record.number, record);
+  }
+  return ring;
+}
+
+function checkComplete(newest: BatchRecord, ring: ReadonlyMap<number, BatchRecord>): void {
+  const missing: number[] = [];
+  for (let number = oldestInRing(newest); number <= newest.number; number++) {
+    if (!ring.has(number)) missing.push(number);
+  }
+  if (missing.length > 0) {
+    const name = { partition: null, row: `batch ${ranges(missing)}` };
+    throw corrupt(name, `is missing while batch ${newest.number} stands: what it wrote is lost`);
+  }
+  const newer = [...ring.keys()].filter((number) => number > newest.number);
+  if (newer.length > 0) {
+    throw corrupt(newestName, `says ${newest.number} while the ring holds ${ranges(newer)}`);
+  }
+}
+
+function checkLinks(newest: BatchRecord, ring: ReadonlyMap<number, BatchRecord>): void {
+  let following = newest;
+  const stop = oldestInRing(newest);
+  for (let number = newest.number; number >= stop; number--) {
+    const record = ring.get(number);
+    const name = { partition: null, row: `the record of batch ${number}` };
+    if (record === undefined) throw corrupt(name, 'is missing');
+    const fits =
+      number === newest.number
+        ? encodeBatchRecord(newest).equals(encodeBatchRecord(record))
+        : Buffer.from(recordHash(record)).equals(following.previous);
+    if (!fits) throw corrupt(name, `is not the one that batch ${following.number} followed`);
+    following = record;
+  }
+}
+
+function oldestInRing(newest: BatchRecord): number {
+  return Math.max(1, newest.number - ringSlots + 1);
+}
+
+function recordHash(record: BatchRecord): Uint8Array {
+  return hash128([encodeBatchRecord(record)]);
+}
+
+/** "3, 7-9" */
+function ranges(numbers: readonly number[]): string {
+  const parts: string[] = [];
+  let first = numbers[0];
+  numbers.forEach((number, at) => {
+    if (numbers[at + 1] === number + 1) return;
+    parts.push(first === number ? `${number}` : `${first}-${number}`);
+    first = numbers[at + 1];
+  });
+  return parts.join(', ');
+}

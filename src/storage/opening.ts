@@ -1,0 +1,105 @@
+// What a store is read for when it is opened: who it is, the newest batch, the founding record and
+// the generation of every partition. A directory without any row becomes a new store, in one batch.
+import { PacelineError } from '../errors.ts';
+import { nextBatchRecord, readNewestBatch } from './batch-record.ts';
+import { type Database, getValue, readPage, syncDirectories } from './database.ts';
+import {
+  everything,
+  foundingKey,
+  generationKey,
+  identityKey,
+  type KeyRange,
+  partitionMax,
+  partitionOf,
+  partitionsFrom,
+} from './keys.ts';
+import { LevelBatch } from './leveldb-batch.ts';
+import { type BatchRecord, decodeGeneration, decodeIdentity } from './own-rows.ts';
+import { corrupt, decodeRecord, decodeShapedRecord } from './record-codec.ts';
+import type { StoreIdentity } from './types.ts';
+
+const formatVersion = 1;
+
+export interface Opening {
+  readonly identity: StoreIdentity;
+  readonly newest: BatchRecord;
+  readonly founding: Uint8Array | null;
+  /** Of every partition that has rows. */
+  readonly generations: ReadonlyMap<number, number>;
+}
+
+export async function readOpening(
+  db: Database,
+  directory: string,
+  createUuid: () => Uint8Array,
+): Promise<Opening> {
+  const stored = await getValue(db, identityKey);
+  if (stored === undefined) return createIdentity(db, directory, createUuid);
+  const name = { partition: null, row: 'the identity' };
+  const identity = decodeShapedRecord(identityKey, stored, name, decodeIdentity);
+  if (identity.formatVersion !== formatVersion) throw unknownFormat(directory, identity);
+  return {
+    identity,
+    newest: await readNewestBatch(db),
+    founding: await readFounding(db),
+    generations: await readGenerations(db),
+  };
+}
+
+async function createIdentity(
+  db: Database,
+  directory: string,
+  createUuid: () => Uint8Array,
+): Promise<Opening> {
+  if (!(await isEmpty(db, everything))) {
+    throw corrupt({ partition: null, row: 'the identity' }, 'is missing while other rows stand');
+  }
+  const identity = { formatVersion, uuid: createUuid() };
+  const generations = new Map<number, number>();
+  const batch = new LevelBatch(db.batch(), generations);
+  batch.putIdentity(identity);
+  const newest = nextBatchRecord(null);
+  await batch.commit(newest);
+  await syncDirectories(directory);
+  return { identity, newest, founding: null, generations };
+}
+
+async function readFounding(db: Database): Promise<Buffer | null> {
+  const stored = await getValue(db, foundingKey);
+  if (stored === undefined) return null;
+  return decodeRecord(foundingKey, stored, { partition: null, row: 'the founding record' });
+}
+
+/** One seek a partition: from each to the first key of the next. */
+async function readGenerations(db: Database): Promise<Map<number, number>> {
+  const generations = new Map<number, number>();
+  let next = 0;
+  while (next <= partitionMax) {
+    const [first] = await readPage(db, partitionsFrom(next), { rows: 1 });
+    if (first === undefined) break;
+    const partition = partitionOf(first[0]);
+    generations.set(partition, await readGeneration(db, partition));
+    next = partition + 1;
+  }
+  return generations;
+}
+
+async function readGeneration(db: Database, partition: number): Promise<number> {
+  const key = generationKey(partition);
+  const name = { partition, row: 'the generation' };
+  const stored = await getValue(db, key);
+  if (stored === undefined) throw corrupt(name, 'is missing while other rows stand');
+  return decodeShapedRecord(key, stored, name, decodeGeneration);
+}
+
+async function isEmpty(db: Database, range: KeyRange): Promise<boolean> {
+  return (await readPage(db, range, { rows: 1 })).length === 0;
+}
+
+function unknownFormat(directory: string, identity: StoreIdentity): PacelineError {
+  const { formatVersion: found } = identity;
+  return new PacelineError({
+    reason: 'INTERNAL',
+    message: `the store in ${directory} has format ${found}; this version reads ${formatVersion}`,
+  });
+}

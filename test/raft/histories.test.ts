@@ -1,0 +1,236 @@
+// Random histories of faults: lost, doubled and reordered messages, cut links, crashes that lose what
+// was not persisted, slow disks, late loads. Safety is checked after every step; then all faults end,
+// and the replicas must agree on everything within a few seconds.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { assert } from '../../src/assert.ts';
+import { SafetyChecker } from './checker.ts';
+import { Network } from './network.ts';
+import type { Replica } from './replica.ts';
+
+/** Small limits, so that short histories reach them. */
+const TIGHT = {
+  appendBytesMax: 300,
+  inflightAppendsMax: 3,
+  inflightBytesMax: 800,
+  memoryBytesMax: 400,
+  uncommittedBytesMax: 400,
+};
+
+const KINDS = [
+  ...Array<'deliver'>(90).fill('deliver'),
+  ...Array<'persist'>(36).fill('persist'),
+  ...Array<'propose'>(12).fill('propose'),
+  ...Array<'time'>(5).fill('time'),
+  ...Array<'read'>(6).fill('read'),
+  ...Array<'drain'>(4).fill('drain'),
+  ...Array<'load'>(6).fill('load'),
+  ...Array<'calm'>(2).fill('calm'),
+  ...Array<'drop'>(2).fill('drop'),
+  ...Array<'double'>(3).fill('double'),
+  ...Array<'crash'>(1).fill('crash'),
+  ...Array<'restart'>(3).fill('restart'),
+  ...Array<'cut'>(1).fill('cut'),
+  ...Array<'heal'>(2).fill('heal'),
+  ...Array<'hurry'>(3).fill('hurry'),
+  ...Array<'checkpoint'>(1).fill('checkpoint'),
+] as const;
+type Kind = (typeof KINDS)[number];
+
+interface Move {
+  readonly kind: Kind;
+  /** Chooses the replica, or the message. */
+  readonly pick: number;
+  /** Chooses details. */
+  readonly detail: number;
+}
+
+const move: fc.Arbitrary<Move> = fc.record({
+  kind: fc.constantFrom(...KINDS),
+  pick: fc.nat(9999),
+  detail: fc.nat(9999),
+});
+
+class History {
+  readonly network: Network;
+  readonly checker: SafetyChecker;
+  readonly #openReads = new Map<number, Set<number>>();
+  #contexts = 0;
+  #proposals = 0;
+
+  constructor(size: number, seed: number) {
+    this.network = new Network({ size, seed, config: TIGHT });
+    this.checker = new SafetyChecker(this.network);
+  }
+
+  make({ kind, pick, detail }: Move): void {
+    const { network } = this;
+    const { replicas, messages } = network;
+    const replica = replicas[pick % replicas.length];
+    assert(replica !== undefined, 'there are replicas');
+    if (kind === 'deliver' || kind === 'drop' || kind === 'double') {
+      // Mostly the older ones, but any order may happen.
+      const at = Math.min(pick % 7, pick % Math.max(1, messages.length));
+      const message = messages[at];
+      if (message === undefined) return;
+      if (kind !== 'double') messages.splice(at, 1);
+      if (kind === 'drop') return;
+      network.deliver(message);
+      const receiver = network.at(message.to);
+      if (receiver.up) this.#settle(receiver, detail);
+    } else if (kind === 'cut') {
+      if (detail % 2 === 0) network.isolate(replica.id);
+      else network.cut(replica.id, 1 + (detail % replicas.length));
+    } else if (kind === 'calm') {
+      network.settle();
+      for (const one of replicas) if (one.up) this.checker.check(one);
+    } else if (kind === 'heal') {
+      network.heal();
+    } else if (kind === 'restart') {
+      if (!replica.up) replica.restart(network.nowMs);
+    } else if (replica.up) {
+      this.#act(kind, replica, detail);
+      if (replica.up) this.#settle(replica, detail);
+    }
+  }
+
+  #act(kind: Kind, replica: Replica, detail: number): void {
+    const { network } = this;
+    switch (kind) {
+      case 'persist':
+        replica.persist();
+        return;
+      case 'propose':
+        this.#proposals += 1;
+        this.#propose(detail % 3 === 0 ? replica : (network.leader ?? replica), detail);
+        return;
+      case 'time':
+        network.nowMs += detail % (detail % 9 === 0 ? 1000 : 60);
+        replica.tickAt(network.nowMs);
+        return;
+      case 'read':
+        this.#read(replica);
+        return;
+      case 'load':
+        if (detail % 4 > 0) network.answerLoads(replica);
+        else this.#failLoads(replica);
+        return;
+      case 'hurry':
+        for (const other of network.replicas) {
+          if (!other.up) replica.raft.peerDown(other.id, network.nowMs);
+        }
+        return;
+      case 'checkpoint':
+        replica.checkpoint += Math.floor(replica.applied.length / 2);
+        replica.applied.splice(0, Math.floor(replica.applied.length / 2));
+        this.checker.checkpointed(replica);
+        return;
+      case 'crash':
+        replica.crash(detail % 3);
+        this.checker.restarted(replica, this.#openReads.get(replica.id) ?? []);
+        this.#openReads.delete(replica.id);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Also to one who only believes to lead: what it appends is to be cut off later. */
+  #propose(replica: Replica, detail: number): void {
+    replica.propose(`p${this.#proposals}`, detail % 100);
+    this.#settle(replica, detail);
+  }
+
+  #read(replica: Replica): void {
+    this.#contexts += 1;
+    const open = this.#openReads.get(replica.id) ?? new Set();
+    this.#openReads.set(replica.id, open.add(this.#contexts));
+    this.checker.asked(this.#contexts);
+    replica.raft.readIndex(this.#contexts, this.network.nowMs);
+  }
+
+  #failLoads(replica: Replica): void {
+    for (const request of replica.loads.splice(0)) {
+      replica.raft.onEntriesLoaded(request, [], this.network.nowMs);
+    }
+  }
+
+  /** Mostly drains at once; otherwise several inputs share a drain. */
+  #settle(replica: Replica, detail: number): void {
+    replica.nowMs = this.network.nowMs;
+    if (detail % 4 > 0) replica.drain();
+    this.network.collect(replica);
+    this.checker.check(replica);
+  }
+
+  /** All faults end: everything proposed from now on is folded everywhere, and every read answered. */
+  converge(): void {
+    const { network, checker } = this;
+    network.heal();
+    for (const replica of network.replicas) if (!replica.up) replica.restart(network.nowMs);
+    network.runUntil(() => network.leader?.raft.ready === true, 30_000);
+    network.runUntil(() => this.#isProposed(), 5000);
+    network.runUntil(() => this.#isAgreed(), 5000);
+    network.run(1000);
+    for (const replica of network.replicas) checker.check(replica);
+    expect(checker.readsOpen).toBe(0);
+    expect(network.replicas.filter(({ raft }) => raft.role === 'leader')).toHaveLength(1);
+  }
+
+  #isProposed(): boolean {
+    const { leader } = this.network;
+    return leader?.propose('the end').ok === true;
+  }
+
+  #isAgreed(): boolean {
+    const { replicas, leader } = this.network;
+    const last = leader?.raft.lastIndex;
+    return replicas.every(({ raft }) => raft.applied === last && raft.lastIndex === last);
+  }
+}
+
+function runHistory(size: number, seed: number, moves: readonly Move[]): History {
+  const history = new History(size, seed);
+  for (const one of moves) history.make(one);
+  history.converge();
+  return history;
+}
+
+describe('any history of faults keeps what Raft promises (thesis 3.6), and ends in agreement', () => {
+  const moves = fc.array(move, { minLength: 500, maxLength: 4000, size: 'max' });
+
+  test('with three replicas', () => {
+    fc.assert(
+      fc.property(fc.nat(), moves, (seed, list) => {
+        runHistory(3, seed, list);
+      }),
+      { numRuns: 250, endOnFailure: true },
+    );
+  }, 20_000);
+
+  test('with five replicas', () => {
+    fc.assert(
+      fc.property(fc.nat(), moves, (seed, list) => {
+        runHistory(5, seed, list);
+      }),
+      { numRuns: 80, endOnFailure: true },
+    );
+  }, 20_000);
+
+  test('and the histories are not empty ones: leaders change, entries commit, reads are served', () => {
+    let terms = 0;
+    let committed = 0;
+    let served = 0;
+    const list = fc.sample(moves, { numRuns: 20, seed: 7 });
+    list.forEach((one, seed) => {
+      const { network, checker } = runHistory(3, seed, one);
+      terms += network.at(1).raft.term;
+      committed += network.at(1).raft.commit;
+      served += checker.readsServed;
+    });
+    expect(terms).toBeGreaterThan(40);
+    expect(committed).toBeGreaterThan(200);
+    expect(served).toBeGreaterThan(20);
+  });
+});

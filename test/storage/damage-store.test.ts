@@ -1,0 +1,117 @@
+// Damage to the store's own rows, or batches that are missing: it does not open, says why, at every
+// start, and changes nothing.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  batchRingKey,
+  foundingKey,
+  generationKey,
+  identityKey,
+  newestBatchKey,
+} from '../../src/storage/keys.ts';
+import { openStore } from '../../src/storage/leveldb-store.ts';
+import { checksum, type Damage, flip, remove, sampleStore, withDatabase } from './damage.ts';
+import { LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+
+const [identity, newest] = ['store: the identity', 'store: the newest batch record'];
+
+describe('a store does not open', () => {
+  const cases: [string, Damage, string][] = [
+    ['its identity is damaged', flip(identityKey, -1), `${identity} ${checksum}`],
+    [
+      'its identity is cut short',
+      (db) => db.put(identityKey, Buffer.from([1, 2])),
+      `${identity} is cut short`,
+    ],
+    ['its identity is gone', remove(identityKey), `${identity} is missing while other rows stand`],
+    [
+      'its founding record is damaged',
+      flip(foundingKey, 7),
+      `store: the founding record ${checksum}`,
+    ],
+    ['the newest batch record is gone', remove(newestBatchKey), `${newest} is missing`],
+    ['the newest batch record is damaged', flip(newestBatchKey, -1), `${newest} ${checksum}`],
+    [
+      'a batch was skipped',
+      remove(batchRingKey(4)),
+      'store: batch 4 is missing while batch 6 stands: what it wrote is lost',
+    ],
+    [
+      'batches were skipped',
+      async (db) => {
+        for (const slot of [1, 2, 3, 5]) await db.del(batchRingKey(slot));
+      },
+      'store: batch 1-3, 5 is missing while batch 6 stands: what it wrote is lost',
+    ],
+    [
+      'a batch record is damaged',
+      flip(batchRingKey(4), -1),
+      `store: a batch record of the ring ${checksum}`,
+    ],
+    [
+      'a generation is damaged',
+      flip(generationKey(6), -1),
+      `partition 6: the generation ${checksum}`,
+    ],
+    [
+      'a generation is gone',
+      remove(generationKey(6)),
+      'partition 6: the generation is missing while other rows stand',
+    ],
+  ];
+  test.each(cases)('where %s', async (_, damage, message) => {
+    const directory = await sampleStore();
+    await withDatabase(directory, damage);
+    for (const _ of [1, 2]) {
+      await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+    }
+  });
+
+  test('where the newest batch record is an old one', async () => {
+    const directory = await sampleStore();
+    let old: Buffer = Buffer.alloc(0);
+    await withDatabase(directory, async (db) => {
+      old = await db.get(newestBatchKey);
+    });
+    const store = await openStore({ directory });
+    await writeEntries(store, 1, new LogMaker(1).many(1));
+    await store.close();
+    await withDatabase(directory, (db) => db.put(newestBatchKey, old));
+    const message = `${newest} says 6 while the ring holds 7`;
+    await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+  });
+
+  test('where a batch record is that of another history', async () => {
+    const directory = await sampleStore();
+    const other = await sampleStore();
+    let foreign: Buffer = Buffer.alloc(0);
+    await withDatabase(other, async (db) => {
+      foreign = await db.get(batchRingKey(4));
+    });
+    await withDatabase(directory, (db) => db.put(batchRingKey(4), foreign));
+    const message = 'store: the record of batch 4 is not the one that batch 5 followed';
+    await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+  });
+
+  test("where LevelDB's recovery skipped batches in the middle of its log", async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore({ directory });
+    const maker = new LogMaker(0);
+    for (let round = 0; round < 40; round++) {
+      await writeEntries(store, 0, [maker.next(1, Buffer.alloc(8000, round))]);
+    }
+    await store.close();
+    const [log] = readdirSync(directory).filter((file) => file.endsWith('.log'));
+    const path = join(directory, log ?? '');
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(100_000) ^ 1, 100_000);
+    writeFileSync(path, bytes);
+    const message = expect.stringMatching(
+      /^store: batch \d+(-\d+)? is missing while batch 41 stands: what it wrote is lost$/,
+    );
+    for (const _ of [1, 2]) {
+      await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+    }
+  });
+});

@@ -1,0 +1,95 @@
+// The suite on LevelDB, and what only this store promises: its lock, its format, readable files.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Level } from 'level';
+import { expect, test } from 'vitest';
+import { identityKey } from '../../src/storage/keys.ts';
+import { openStore } from '../../src/storage/leveldb-store.ts';
+import { encodeIdentity } from '../../src/storage/own-rows.ts';
+import { encodeRecord } from '../../src/storage/record-codec.ts';
+import { founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { storeSuite } from './store-suite.ts';
+
+storeSuite('the LevelDB store', (directory) => openStore({ directory }));
+
+test('the uuid given by the caller is the one that is kept', async () => {
+  const directory = join(temporaryDirectory(), 'made', 'on the way');
+  const uuid = Buffer.alloc(16, 7);
+  await (await openStore({ directory, createUuid: () => uuid })).close();
+  const again = await openStore({ directory, createUuid: () => Buffer.alloc(16, 8) });
+  expect(Buffer.from(again.identity.uuid)).toEqual(uuid);
+  await again.close();
+});
+
+test('a directory that another process has open is refused by name', async () => {
+  const directory = temporaryDirectory();
+  const store = await openStore({ directory });
+  const module = new URL('../../src/storage/leveldb-store.ts', import.meta.url).href;
+  const script = `
+    import { openStore } from ${JSON.stringify(module)};
+    await openStore({ directory: process.argv[1] }).catch((error) => console.log(error.message));
+  `;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', script, directory];
+  const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect(child.stdout.trim()).toBe(`the store in ${directory} is in use by another process`);
+  await store.close();
+});
+
+test('a store of an unknown format is refused and left as it is', async () => {
+  const directory = temporaryDirectory();
+  await (await openStore({ directory })).close();
+  const db = new Level<Buffer, Buffer>(directory, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  });
+  const later = encodeIdentity({ formatVersion: 2, uuid: Buffer.alloc(16) });
+  await db.put(identityKey, encodeRecord(identityKey, later));
+  await db.close();
+  for (const _ of [1, 2]) {
+    await expect(openStore({ directory })).rejects.toMatchObject({
+      reason: 'INTERNAL',
+      message: `the store in ${directory} has format 2; this version reads 1`,
+    });
+  }
+});
+
+test('the number of the newest batch rises by one with every write and is kept', async () => {
+  const directory = temporaryDirectory();
+  const store = await openStore({ directory });
+  expect(store.newestBatch).toBe(1);
+  await store.putFounding(founding);
+  const maker = new LogMaker(0);
+  await writeEntries(store, 0, maker.many(2));
+  await writeEntries(store, 0, maker.many(2));
+  expect(store.newestBatch).toBe(4);
+  await store.close();
+  const again = await openStore({ directory });
+  expect(again.newestBatch).toBe(4);
+  await again.close();
+});
+
+test('more batches than the ring has slots do not confuse the next opening', async () => {
+  const directory = temporaryDirectory();
+  const store = await openStore({ directory });
+  for (let term = 1; term <= 4200; term++) {
+    const batch = store.createBatch();
+    batch.putHardState(0, { term, votedFor: 0, commit: 0 });
+    await store.write(batch);
+  }
+  await store.close();
+  const again = await openStore({ directory });
+  expect(again.newestBatch).toBe(4201);
+  await again.close();
+}, 60_000);
+
+test('what was appended can be found in the files as it is', async () => {
+  const directory = temporaryDirectory();
+  const store = await openStore({ directory });
+  await store.putFounding(founding);
+  const body = Buffer.from('a body that someone looks for with grep');
+  await writeEntries(store, 0, [new LogMaker(0).next(1, body)]);
+  await store.close();
+  const files = readdirSync(directory).map((file) => readFileSync(join(directory, file)));
+  expect(files.some((bytes) => bytes.includes(body))).toBe(true);
+});
