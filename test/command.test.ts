@@ -2,49 +2,24 @@
 // it takes is exactly the canonical form, and what it refuses names the field and the limit.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Command, commandLimits, readIdentity, scanCommand } from '../src/command.ts';
+import { readIdentity, scanCommand } from '../src/command.ts';
 import { AppendCommand, type AppendCommandInput } from '../src/gen/proto.ts';
-
-type Field = readonly [tag: number, value: Uint8Array | number];
-
-const text = (value: string) => Buffer.from(value);
-const conversation: Field = [1, text('g:lobby')];
-const sender: Field = [2, text('alice')];
-const key: Field = [3, text('k1')];
-const body: Field = [4, text('hello')];
-const contentType: Field = [5, text('text/plain')];
-const header: Field = [6, wire([1, text('name')], [2, text('value')])];
-const expected: Field = [7, 3];
-const all = [conversation, sender, key, body, contentType, header, expected];
-
-function varint(value: number): number[] {
-  return value < 0x80 ? [value] : [(value % 0x80) | 0x80, ...varint(Math.floor(value / 0x80))];
-}
-
-/** Protobuf by hand, so that it can be wrong in every way. */
-function wire(...fields: Field[]): Buffer {
-  const pieces = fields.flatMap(([tag, value]) =>
-    typeof value === 'number'
-      ? [...varint(tag * 8), ...varint(value)]
-      : [...varint(tag * 8 + 2), ...varint(value.length), ...value],
-  );
-  return Buffer.from(pieces);
-}
-
-function taken(bytes: Uint8Array): Command {
-  const scanned = scanCommand(bytes);
-  if (scanned.kind !== 'command') throw new Error(`not taken: ${JSON.stringify(scanned)}`);
-  return scanned.command;
-}
-
-function refusal(bytes: Uint8Array) {
-  const scanned = scanCommand(bytes);
-  if (scanned.kind !== 'refused') throw new Error(`not refused: ${scanned.kind}`);
-  return scanned.refusal;
-}
-
-const encode = (input: AppendCommandInput) =>
-  AppendCommand.encode({ conversation: 'g:lobby', sender: 'alice', ...input });
+import {
+  all,
+  body,
+  contentType,
+  conversation,
+  encode,
+  expected,
+  type Field,
+  header,
+  key,
+  refusal,
+  sender,
+  taken,
+  text,
+  wire,
+} from './commands.ts';
 
 const latin = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 
@@ -217,78 +192,6 @@ describe('what is not canonical is never taken as it is', () => {
     }
     const pair = Buffer.from([0x0a, 0x81, 0x00, 0x6e]);
     expect(scanCommand(wire(conversation, sender, [6, pair])).kind).toBe('reorder');
-  });
-});
-
-describe('limits, each named with its field', () => {
-  const tooLong = (value: string, limit: number) => ({ reason: 'TOO_LARGE', field: value, limit });
-
-  test('body: nothing, 256 KiB, and no byte more', () => {
-    const { bodyBytes } = commandLimits;
-    expect(bodyBytes).toBe(262_144);
-    taken(encode({}));
-    taken(encode({ body: Buffer.alloc(bodyBytes) }));
-    const over = encode({ body: Buffer.alloc(bodyBytes + 1) });
-    expect(refusal(over)).toMatchObject(tooLong('body', bodyBytes));
-  });
-
-  test('key, sender and content type', () => {
-    taken(encode({ key: 'k'.repeat(64), sender: 's'.repeat(128), contentType: 'c'.repeat(128) }));
-    expect(refusal(encode({ key: 'k'.repeat(65) }))).toMatchObject({
-      reason: 'BAD_KEY',
-      field: 'key',
-      limit: 64,
-    });
-    expect(refusal(encode({ sender: 'é'.repeat(65) }))).toMatchObject({
-      reason: 'BAD_SENDER',
-      field: 'sender',
-      limit: 128,
-    });
-    const over = encode({ contentType: 'c'.repeat(129) });
-    expect(refusal(over)).toMatchObject(tooLong('content_type', 128));
-  });
-
-  test('headers: 32 pairs and 4,096 bytes in all', () => {
-    const pairs = (count: number) =>
-      Array.from({ length: count }, () => ({ name: 'n', value: 'v' }));
-    taken(encode({ headers: pairs(32) }));
-    expect(refusal(encode({ headers: pairs(33) }))).toMatchObject(tooLong('headers', 32));
-    // name: 3 bytes; value: tag, two bytes of length, text.
-    taken(encode({ headers: [{ name: 'n', value: 'v'.repeat(4090) }] }));
-    const over = encode({ headers: [{ name: 'n', value: 'v'.repeat(4091) }] });
-    expect(refusal(over)).toMatchObject(tooLong('headers', 4096));
-  });
-
-  test('a conversation and a sender there must be, and a header needs a name', () => {
-    const missing = (input: AppendCommandInput) => refusal(AppendCommand.encode(input));
-    expect(missing({ sender: 'a' })).toMatchObject({
-      reason: 'BAD_CONVERSATION',
-      field: 'conversation',
-    });
-    expect(missing({ conversation: 'g:a' })).toMatchObject({
-      reason: 'BAD_SENDER',
-      field: 'sender',
-    });
-    expect(refusal(Buffer.alloc(0)).field).toBe('conversation');
-    const nameless = wire(conversation, sender, [6, wire([2, text('v')])]);
-    expect(refusal(nameless)).toMatchObject({ reason: 'BAD_COMMAND', field: 'headers' });
-    expect(refusal(wire(conversation, sender, [6, text('')])).field).toBe('headers');
-  });
-
-  test.each([
-    [1, 'conversation', 'BAD_CONVERSATION'],
-    [2, 'sender', 'BAD_SENDER'],
-    [3, 'key', 'BAD_KEY'],
-    [5, 'content_type', 'BAD_COMMAND'],
-    [6, 'headers', 'BAD_COMMAND'],
-  ])('text of field %i that is not UTF-8 is refused as %s', (field, name, reason) => {
-    for (const broken of ['ff', 'c3', 'eda080', '61c0af', 'f5808080']) {
-      const bytes = Buffer.from(broken, 'hex');
-      const spoilt: Field = [field, field === 6 ? wire([1, bytes]) : bytes];
-      const fields = [conversation, sender, spoilt];
-      const given = wire(...fields.filter((each) => each[0] !== field || each === spoilt));
-      expect(refusal(given)).toMatchObject({ reason, field: name });
-    }
   });
 });
 

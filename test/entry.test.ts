@@ -1,5 +1,6 @@
 // The bytes of an entry: what was encoded is what is decoded, any damage is found, and the chain
 // vouches for everything that the log promises.
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -151,8 +152,9 @@ describe('the chain', () => {
   });
 
   test('differs where anything differs', () => {
-    const other = entryOf({ ...sample, commands: [Buffer.from('first'), Buffer.from('sEcond')] });
-    const header = entryOf({ ...sample, header: Buffer.from('Header') });
+    const bytes = Buffer.from(entry.payload.bytes);
+    bytes[48] = (bytes[48] ?? 0) ^ 1;
+    const otherPayload = { ...entry, payload: { ...entry.payload, bytes } };
     const chains = [
       entryChain(foundingChain(Buffer.from('another record'), 7), entry),
       entryChain(previous, { ...entry, index: sample.index + 1 }),
@@ -162,11 +164,23 @@ describe('the chain', () => {
       // Numbers above 32 bits: the high half counts.
       entryChain(previous, { ...entry, index: sample.index + 2 ** 32 }),
       entryChain(previous, { ...entry, term: sample.term + 2 ** 32 }),
-      other.chain,
-      header.chain,
+      entryChain(previous, otherPayload),
       entry.chain,
     ];
     expect(new Set(chains.map(plain)).size).toBe(chains.length);
+  });
+
+  test('rests on the payload by a hash of salt, header and commands', () => {
+    const { bytes } = entry.payload;
+    const [salt, hash, payload] = [
+      bytes.subarray(32, 48),
+      bytes.subarray(48, 64),
+      bytes.subarray(84),
+    ];
+    const all = Buffer.concat([salt, payload]);
+    const sha256 = createHash('sha256').update(all).digest();
+    expect(plain(hash)).toBe(plain(sha256.subarray(0, 16)));
+    expect(plain(payload)).toBe(plain(Buffer.from('headerfirstsecond')));
   });
 
   test('the same commands stored twice have two chains, so that a short body cannot be guessed', () => {

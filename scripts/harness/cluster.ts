@@ -1,4 +1,5 @@
 // A cluster of real node processes on loopback: free ports, one directory, status by GetStatus.
+import { mkdirSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
@@ -41,6 +42,7 @@ export class Cluster {
 
   /** Starts nothing yet. */
   static async create(options: ClusterOptions): Promise<Cluster> {
+    mkdirSync(options.directory, { recursive: true });
     return new Cluster(options, await freeAddresses(options.nodes ?? 3));
   }
 
@@ -151,21 +153,23 @@ export class Cluster {
   }
 }
 
-/** Ports free at this moment, all different. */
+/**
+ * Ports free at this moment, all different, below those that the kernel gives to outgoing connections:
+ * one of those could take the port of a killed node before it starts again.
+ */
 async function freeAddresses(count: number): Promise<string[]> {
-  const servers = Array.from({ length: count }, () => net.createServer());
-  const ports = await Promise.all(servers.map(listen));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports.map((port) => `127.0.0.1:${port}`);
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports].map((port) => `127.0.0.1:${port}`);
 }
 
-function listen(server: net.Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (typeof address === 'object' && address !== null) resolve(address.port);
-      else reject(new Error('a TCP server has a port'));
-    });
+function isFree(port: number): Promise<boolean> {
+  const server = net.createServer();
+  return new Promise((resolve) => {
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

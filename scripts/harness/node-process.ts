@@ -1,17 +1,23 @@
 // One node as a real process: started, killed and started again by its pid. Its log goes to a file.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 const main = path.join(root, 'dist/cli/main.js');
+let checkedBuild = false;
 
 /** Everything started here that still runs: never outlives this process. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+
+interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly flags?: readonly string[];
+}
 
 export class NodeProcess {
   readonly id: number;
@@ -43,12 +49,12 @@ export class NodeProcess {
     return this.child?.exitCode ?? null;
   }
 
-  /** `env`: added to this process's own. */
-  start(env: Readonly<Record<string, string>> = {}): void {
+  /** `env` is added to this process's own; of a flag given twice, the later counts. */
+  start({ env = {}, flags = [] }: StartOptions = {}): void {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
-    if (!existsSync(main)) throw new Error('dist/ is missing: run npm run build');
+    checkBuild();
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [main, 'serve', ...this.flags], {
+    const child = spawn(process.execPath, [main, 'serve', ...this.flags, ...flags], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
     });
@@ -69,6 +75,11 @@ export class NodeProcess {
     await this.exited;
   }
 
+  /** Stops it in its tracks, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.child?.kill(signal);
+  }
+
   log(): string {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
   }
@@ -82,4 +93,16 @@ export class NodeProcess {
       return 0;
     }
   }
+}
+
+/** Nodes run from dist/: an old one would show what the code did yesterday. Throws where it is. */
+function checkBuild(): void {
+  if (checkedBuild) return;
+  const builtMs = existsSync(main) ? statSync(main).mtimeMs : 0;
+  const source = path.join(root, 'src');
+  for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
+    if (statSync(path.join(source, file)).mtimeMs <= builtMs) continue;
+    throw new Error(`dist/ is older than src/${file}: run npm run build`);
+  }
+  checkedBuild = true;
 }

@@ -16,6 +16,8 @@ export class AppendSession {
   private readonly write: (response: Buffer) => void;
   private readonly order = new SessionOrder();
   private unansweredBytes = 0;
+  private unansweredGroups = 0;
+  private finished: (() => void) | null = null;
   private results: AppendGroupResultInput[] = [];
 
   constructor(node: Node, write: (response: Buffer) => void) {
@@ -23,17 +25,24 @@ export class AppendSession {
     this.write = write;
   }
 
-  /** Throws BAD_COMMAND where the bytes are no frame: the stream has to end. */
+  /** Throws where the stream has to end: BAD_COMMAND (no frame), BUSY (too much of it is broken). */
   take(bytes: Buffer): void {
     const frame = readFrame(bytes);
     if (frame === null) {
       const message = 'not an AppendSessionRequest';
       throw new PacelineError({ reason: 'BAD_COMMAND', field: 'frame', message });
     }
+    if (this.order.isOverfull) throw new PacelineError(tooManyBroken);
     const refusal = checkFrame(frame) ?? this.checkUnanswered(frame);
     for (const [position, group] of frame.groups.entries()) {
       this.takeGroup(frame, group, position, refusal);
     }
+  }
+
+  /** No frame comes any more: calls once everything that was taken is answered. */
+  finish(call: () => void): void {
+    this.finished = call;
+    if (this.unansweredGroups === 0) call();
   }
 
   private takeGroup(
@@ -47,6 +56,7 @@ export class AppendSession {
     const partition = groupRefusal === null ? raw.partition : undefined;
     const commands = raw.commands.map((bytes) => checkCommand(node, bytes, partition));
     this.unansweredBytes += raw.bytes;
+    this.unansweredGroups += 1;
     const group: Group = {
       partition: raw.partition,
       commands,
@@ -70,18 +80,26 @@ export class AppendSession {
 
   private answer(frame: number, group: number, bytes: number, outcomes: readonly Outcome[]): void {
     this.unansweredBytes -= bytes;
+    this.unansweredGroups -= 1;
     const { windowMs } = this.node.config.cluster.dedupe;
     const results = outcomes.map((outcome) => resultOf(outcome, windowMs));
     if (this.results.length === 0) queueMicrotask(() => this.flush());
-    this.results.push({ frame, group, results, mapVersion: mapVersion });
+    this.results.push({ frame, group, results, mapVersion });
   }
 
   private flush(): void {
     const groups = this.results;
     this.results = [];
     this.write(AppendSessionResponse.encode({ groups }));
+    if (this.unansweredGroups === 0) this.finished?.();
   }
 }
+
+const tooManyBroken: Refusal = {
+  reason: 'BUSY',
+  field: 'session',
+  message: 'too many conversations of this session are broken: open another one',
+};
 
 /** The map of a founded cluster without moved replicas; later changes raise it. */
 export const mapVersion = 1;

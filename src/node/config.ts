@@ -45,6 +45,8 @@ export interface NodeLimits {
   readonly checkpointBytesMax: number;
   /** Log since the last checkpoints, of all partitions together: what a start has to replay. */
   readonly replayBytesMax: number;
+  /** More than this to replay, because checkpoints do not get written: appends are answered BUSY. */
+  readonly replayBytesBusy: number;
   readonly checkpointIdleMs: number;
   /** A read that cannot be confirmed, or an append that finds no leader, gives up after this. */
   readonly leaderWaitMs: number;
@@ -62,6 +64,7 @@ export const defaultLimits: NodeLimits = {
   checkpointRowsMax: 2000,
   checkpointBytesMax: 256 * 1024,
   replayBytesMax: 24 * 1024 * 1024,
+  replayBytesBusy: 32 * 1024 * 1024,
   checkpointIdleMs: 1000,
   leaderWaitMs: 5000,
 };

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { createEmptyPayload, entryChain } from '../entry.ts';
-import { PacelineError } from '../errors.ts';
+import { PacelineError, type Refusal } from '../errors.ts';
 import { Rows } from '../order/rows.ts';
 import { createRaft } from '../raft/raft.ts';
 import { createPlaces, partitionOf } from '../shard.ts';
@@ -62,6 +62,7 @@ export class Node implements TransportEvents {
   private readonly startedMs: number;
   private timer: Timer | null = null;
   private adopting = false;
+  private replayIsTooLong = false;
   private stopped = false;
 
   constructor(deps: NodeDeps) {
@@ -125,6 +126,7 @@ export class Node implements TransportEvents {
   submit(group: Group): void {
     const replica = this.replicas[group.partition];
     if (replica === undefined || this.stopped) refuseGroup(group, this.notServing());
+    else if (this.replayIsTooLong) refuseGroup(group, replayTooLong);
     else replica.submit(group);
   }
 
@@ -207,10 +209,13 @@ export class Node implements TransportEvents {
     const { clock } = this.deps;
     const nowMs = clock.monotonicMs();
     this.time.take(this.config.id, clock.wallMs(), nowMs);
+    let replayBytes = 0;
     for (const replica of this.replicas) {
       replica.tick(nowMs);
       replica.reads.retry();
+      replayBytes += replica.replayBytes;
     }
+    this.replayIsTooLong = replayBytes > this.config.limits.replayBytesBusy;
   }
 
   /** A broken invariant stops the process: nothing after it could be believed. */
@@ -294,6 +299,13 @@ export class Node implements TransportEvents {
     return { reason, message, retryAfterMs: 200 };
   }
 }
+
+const replayTooLong: Refusal = {
+  reason: 'BUSY',
+  field: 'store',
+  message: 'too much log is not yet covered by checkpoints',
+  retryAfterMs: 100,
+};
 
 function readRecord(config: NodeConfig, store: Store): FoundingRecord | null {
   if (store.founding === null) return null;

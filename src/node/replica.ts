@@ -80,7 +80,8 @@ export class Replica implements SequencingHost {
   /** Committed, not yet folded: behind a Checkpoint while the one before is still being written. */
   private readonly unfolded: LogEntry[] = [];
   private uncommittedBytes = 0;
-  private logBytesSinceCheckpoint = 0;
+  /** Log folded since the last checkpoint: what a start now would have to replay. */
+  replayBytes = 0;
   private foldedSinceCheckpoint = false;
   private lastFoldMs = 0;
   private checkpointProposed = 0;
@@ -330,10 +331,10 @@ export class Replica implements SequencingHost {
     } else if (entry.kind === EntryKind.CHECKPOINT) {
       const { dropPagesUpTo } = decodeCheckpointHeader(payloadHeader(payload));
       output.checkpoint(this, entry, this.rows.freeze(index, dropPagesUpTo));
-      this.logBytesSinceCheckpoint = 0;
+      this.replayBytes = 0;
       this.foldedSinceCheckpoint = false;
     }
-    this.logBytesSinceCheckpoint += payload.bytes.length;
+    this.replayBytes += payload.bytes.length;
     if (this.ledTerm === entry.term && entry.kind !== EntryKind.EMPTY) {
       this.uncommittedBytes -= payload.bytes.length;
     }
@@ -349,7 +350,7 @@ export class Replica implements SequencingHost {
     const due =
       dirtyRows >= limits.checkpointRowsMax ||
       dirtyBytes >= limits.checkpointBytesMax ||
-      this.logBytesSinceCheckpoint >= checkpointLogBytes ||
+      this.replayBytes >= checkpointLogBytes ||
       (idle && this.foldedSinceCheckpoint);
     if (!due) return;
     const timeMs = this.stamps.next(this.raft.lastTimeMs, nowMs);

@@ -92,7 +92,10 @@ describe('a page', () => {
     const hash = hashKey('again');
     const older = record(hash, { seq: 1, index: 10, slot: 3 });
     const newer = record(hash, { seq: 9, index: 2 ** 40, slot: 1 });
-    for (const records of [[older, newer], [newer, older]]) {
+    for (const records of [
+      [older, newer],
+      [newer, older],
+    ]) {
       const page = buildPage(Buffer.concat(records));
       expect(page.count).toBe(2);
       expect(find(page, hash)).toEqual({ seq: 9, index: 2 ** 40, slot: 1 });
@@ -100,13 +103,17 @@ describe('a page', () => {
   });
 
   test('is the same whatever the order of its records', () => {
-    const known = new Map(Array.from({ length: 500 }, (_, i) => [`k${i}`, { seq: i, index: i, slot: 0 }]));
+    const known = new Map(
+      Array.from({ length: 500 }, (_, i) => [`k${i}`, { seq: i, index: i, slot: 0 }]),
+    );
     const backwards = new Map([...known].reverse());
     expect(buildPage(encodeRecords(backwards))).toEqual(buildPage(encodeRecords(known)));
   });
 
   test('is cut into blocks of 128 records, in order, each named by its first hash', () => {
-    const known = new Map(Array.from({ length: 1000 }, (_, i) => [`k${i}`, { seq: i, index: i, slot: 0 }]));
+    const known = new Map(
+      Array.from({ length: 1000 }, (_, i) => [`k${i}`, { seq: i, index: i, slot: 0 }]),
+    );
     const { blocks, fences } = buildPage(encodeRecords(known));
     expect(blocks.map((block) => block.length / recordBytes)).toEqual([...Array(7).fill(128), 104]);
     expect([...fences].sort((a, b) => a - b)).toEqual(fences);
@@ -130,7 +137,9 @@ describe('a page', () => {
 
 describe('the filter', () => {
   test.each([1, 100, 20_000])('of %i keys lets less than 0.3 % of 20,000 others pass', (count) => {
-    const known = new Map(Array.from({ length: count }, (_, i) => [`in ${i}`, { seq: i, index: i, slot: 0 }]));
+    const known = new Map(
+      Array.from({ length: count }, (_, i) => [`in ${i}`, { seq: i, index: i, slot: 0 }]),
+    );
     const { filter } = buildPage(encodeRecords(known));
     expect(filter.length).toBeLessThanOrEqual(count * 2 + 8);
     let passed = 0;

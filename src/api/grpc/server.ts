@@ -116,10 +116,7 @@ function sessionHandler(node: Node): handleBidiStreamingCall<Buffer, Buffer> {
         call.emit('error', toStatus(error));
       }
     });
-    call.on('end', () => {
-      open = false;
-      call.end();
-    });
+    call.on('end', () => session.finish(() => call.end()));
     const close = () => {
       open = false;
     };

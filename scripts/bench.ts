@@ -1,0 +1,103 @@
+// `npm run bench`: messages/s and latency at 1, 64 and 512 in flight over 1,000 conversations.
+// `npm run bench -- million`: 1,000,000 conversations of one message each against 1,000 conversations
+// in one run, memory of the nodes, and how long a restart takes; exit code 1 where a bound is broken.
+// Three nodes and the client share this machine; every acknowledgement is synced on a majority.
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { PacelineClient } from '../src/client/client.ts';
+import { createGrpcClientTransport } from '../src/client/grpc/transport.ts';
+import { systemClock } from '../src/clock.ts';
+import { type LoadFigures, runLoad } from './bench/load.ts';
+import { Cluster } from './harness/cluster.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '5' },
+    partitions: { type: 'string', default: '16' },
+  },
+});
+
+const manyConversations = 1_000_000;
+const fewConversations = 1000;
+const bodyBytes = 256;
+
+const directory = mkdtempSync(path.join(tmpdir(), 'paceline-bench-'));
+const partitions = Number(flags.partitions);
+const cluster = await Cluster.create({ directory, partitions, flags: ['--log-level', 'warn'] });
+try {
+  cluster.start();
+  await cluster.ready();
+  process.exitCode = positionals[0] === 'million' ? await million() : await levels();
+} finally {
+  await cluster.close();
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function levels(): Promise<number> {
+  const client = createClient();
+  for (const inFlight of [1, 64, 512]) {
+    const durationMs = Number(flags.seconds) * 1000 + 2000;
+    const figures = await runLoad({
+      client,
+      inFlight,
+      conversation: randomOf(fewConversations),
+      bodyBytes,
+      durationMs,
+      warmUpMs: 2000,
+    });
+    say(`${inFlight} in flight`, figures);
+  }
+  await client.close();
+  return 0;
+}
+
+async function million(): Promise<number> {
+  const client = createClient();
+  const load = { client, inFlight: 512, bodyBytes };
+  const warm = { ...load, conversation: randomOf(fewConversations) };
+  await runLoad({ ...warm, durationMs: 3000 });
+  const few = await runLoad({ ...warm, durationMs: 10_000 });
+  say(`${fewConversations} conversations`, few);
+  const conversation = (n: number) => `g:single-${n}`;
+  const many = await runLoad({ ...load, conversation, appends: manyConversations });
+  say(`${manyConversations} conversations of one message each`, many);
+  const memoryMiB = cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024));
+  await client.close();
+  const restartMs = await restart();
+  const rateRatio = Number((many.perSecond / few.perSecond).toFixed(2));
+  const ok = rateRatio >= 0.5 && Math.max(...memoryMiB) < 300 && restartMs < 5000;
+  console.log(JSON.stringify({ name: 'million', ok, rateRatio, memoryMiB, restartMs, few, many }));
+  return ok ? 0 : 1;
+}
+
+/** From the start of all processes, killed before, until every partition takes appends. */
+async function restart(): Promise<number> {
+  await Promise.all(cluster.nodes.map((node) => node.kill()));
+  const started = performance.now();
+  cluster.start();
+  await cluster.ready();
+  return Math.round(performance.now() - started);
+}
+
+function createClient(): PacelineClient {
+  return new PacelineClient({
+    servers: cluster.servers,
+    transport: createGrpcClientTransport(),
+    clock: systemClock,
+    random: Math.random,
+    clientId: randomUUID(),
+  });
+}
+
+function randomOf(conversations: number): () => string {
+  return () => `g:room-${Math.floor(Math.random() * conversations)}`;
+}
+
+function say(what: string, figures: LoadFigures): void {
+  const { perSecond, p50Ms, p99Ms } = figures;
+  console.error(`${what}: ${perSecond} messages/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms`);
+}

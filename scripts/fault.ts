@@ -1,0 +1,113 @@
+// `npm run fault -- NAME [--history FILE] [--seconds N] [--times N] [--keep]`: runs scripts/faults/NAME.ts
+// in a fresh directory and within its limit of time. Progress goes to standard error, the last line
+// of standard output is {name, ok, faults_done, figures}; exit code 0 = ok, 1 = not.
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Cluster } from './harness/cluster.ts';
+import type { Fault, FaultEnd, FaultRun } from './harness/fault.ts';
+import { History } from './harness/history.ts';
+
+const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), 'faults');
+const startedMs = performance.now();
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    list: { type: 'boolean' },
+    keep: { type: 'boolean' },
+    history: { type: 'string' },
+    seconds: { type: 'string' },
+    times: { type: 'string' },
+  },
+});
+
+const [name] = positionals;
+if (flags.list) await list();
+else if (name !== undefined && names().includes(name)) process.exit(await main(name));
+else {
+  process.stderr.write(`which fault? one of: ${names().join(', ')}\n`);
+  process.exitCode = 2;
+}
+
+function names(): string[] {
+  return readdirSync(folder).map((file) => path.basename(file, '.ts'));
+}
+
+async function load(faultName: string): Promise<Fault> {
+  const module: { fault: Fault } = await import(
+    pathToFileURL(path.join(folder, `${faultName}.ts`)).href
+  );
+  return module.fault;
+}
+
+async function list(): Promise<void> {
+  for (const each of names()) process.stdout.write(`${each}: ${(await load(each)).about}\n`);
+}
+
+/** The exit code. */
+async function main(faultName: string): Promise<number> {
+  const fault = await load(faultName);
+  const directory = mkdtempSync(path.join(tmpdir(), `paceline-${faultName}-`));
+  const history = new History(path.join(directory, 'history.ndjson'));
+  const clusters: Cluster[] = [];
+  const run = faultRun(directory, history, clusters);
+  process.on('SIGINT', () => process.exit(1));
+  process.on('SIGTERM', () => process.exit(1));
+  const end = await bounded(fault.limitMs, run, () => fault.run(run));
+  await Promise.all(clusters.map((cluster) => cluster.close()));
+  await history.close();
+  if (flags.history !== undefined) copyFileSync(history.file, flags.history);
+  if (end.ok && !flags.keep) rmSync(directory, { recursive: true });
+  else run.say(`kept: ${directory} (history.ndjson, node-*.log, the nodes' data)`);
+  const { ok, faultsDone, figures } = end;
+  await print(JSON.stringify({ name: faultName, ok, faults_done: faultsDone, figures }));
+  return ok ? 0 : 1;
+}
+
+function faultRun(directory: string, history: History, clusters: Cluster[]): FaultRun {
+  const say = (line: string) => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
+    process.stderr.write(`${seconds} s  ${line}\n`);
+  };
+  return {
+    directory,
+    history,
+    say,
+    option(option, fallback) {
+      const value = Number(flags[option] ?? fallback);
+      if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} is a number above 0`);
+      return value;
+    },
+    async cluster(options = {}) {
+      const cluster = await Cluster.create({ directory, ...options });
+      clusters.push(cluster);
+      return cluster;
+    },
+  };
+}
+
+/** A throw, or no end in time, is a failed run. */
+async function bounded(
+  limitMs: number,
+  run: FaultRun,
+  work: () => Promise<FaultEnd>,
+): Promise<FaultEnd> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } catch (error) {
+    run.say(`FAILED ${error instanceof Error ? error.stack : String(error)}`);
+    return { ok: false, faultsDone: 0, figures: { error: String(error) } };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function print(line: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(`${line}\n`, () => resolve()));
+}

@@ -1,0 +1,76 @@
+// kill -9 of a leader under 64 appends in flight, again and again: how long is nothing accepted, and is
+// every acknowledged message there, once and in its place?
+import { judge, loadFigures, rounded } from '../harness/end.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import type { Fault, FaultRun } from '../harness/fault.ts';
+import { Load } from '../harness/load.ts';
+import { until } from '../harness/until.ts';
+
+const gapMaxMs = 1000;
+const resumeDeadlineMs = 20_000;
+
+interface Kill {
+  readonly node: number;
+  /** Partitions it led. */
+  readonly led: number;
+  readonly gapMs: number;
+  readonly ledGapMs: number;
+}
+
+export const fault: Fault = {
+  about: 'kill -9 of a leader under 64 appends in flight; --times N (10)',
+  limitMs: 300_000,
+  async run(run) {
+    const cluster = await run.cluster();
+    cluster.start();
+    await cluster.ready();
+    const load = new Load({ cluster, history: run.history });
+    load.start();
+    await until('the load runs', 10_000, () => load.acknowledged.length > 1000);
+    const kills: Kill[] = [];
+    for (let i = 0; i < run.option('times', 10); i++) {
+      kills.push(await killLeader(run, cluster, load, i));
+    }
+    await load.stop();
+    const verdict = await judge(run, cluster, load);
+    const gaps = kills.map(({ gapMs }) => gapMs);
+    const ledGaps = kills.map(({ ledGapMs }) => ledGapMs);
+    const fatal = cluster.fatalLines();
+    const isShort = [...gaps, ...ledGaps].every((gapMs) => gapMs < gapMaxMs);
+    return {
+      ok: verdict.ok && isShort && fatal.length === 0,
+      faultsDone: kills.length,
+      figures: {
+        gap_ms: gaps,
+        led_gap_ms: ledGaps,
+        gap_ms_max: Math.max(...gaps),
+        led_gap_ms_max: Math.max(...ledGaps),
+        ...verdict.figures,
+        ...loadFigures(load),
+        fatal,
+      },
+    };
+  },
+};
+
+/** Kills who leads partition i, starts it again once acceptance resumed, waits until it caught up. */
+async function killLeader(run: FaultRun, cluster: Cluster, load: Load, i: number): Promise<Kill> {
+  await cluster.ready();
+  const leaders = await cluster.leaders();
+  const node = leaders[i % cluster.partitions] ?? 0;
+  const led = leaders.flatMap((leader, partition) => (leader === node ? [partition] : []));
+  load.gaps.begin(performance.now());
+  await cluster.node(node).kill();
+  await until('appends are accepted again', resumeDeadlineMs, () => load.gaps.resumed(led));
+  const resumedMs = rounded(load.gaps.elapsed(performance.now()));
+  cluster.node(node).start();
+  await cluster.caughtUp();
+  const goal = load.acknowledged.length + 1000;
+  await until('the load goes on', 10_000, () => load.acknowledged.length >= goal);
+  const nowMs = performance.now();
+  const gapMs = rounded(load.gaps.longest(nowMs));
+  const ledGapMs = rounded(load.gaps.longestOf(led, nowMs));
+  const gaps = `longest time without an accepted append ${gapMs} ms, in its partitions ${ledGapMs} ms`;
+  run.say(`kill ${i + 1}: node ${node}, leader of ${led.length}: ${gaps} (resumed ${resumedMs} ms)`);
+  return { node, led: led.length, gapMs, ledGapMs };
+}
