@@ -20,7 +20,15 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   gen: ['leafs', 'protobufjs/light.js', 'types:long'],
   raft: ['leaf:assert.ts'],
   order: ['leafs', 'gen', 'msgpackr'],
-  storage: ['types:raft', 'leafs', 'level', 'msgpackr', 'node:crypto', 'node:fs/promises', 'node:path'],
+  storage: [
+    'types:raft',
+    'leafs',
+    'level',
+    'msgpackr',
+    'node:crypto',
+    'node:fs/promises',
+    'node:path',
+  ],
   transport: ['types:raft', 'leafs', 'gen', '@grpc/grpc-js', 'msgpackr', 'node:net'],
   node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs', 'msgpackr', 'node:crypto'],
   api: ['node', 'order', 'gen', 'leafs', 'long', 'node:process'],
@@ -106,9 +114,7 @@ function isAllowedInLeaf(file: string, target: string, isType: boolean): boolean
 
 function importsOf(file: string): Import[] {
   return [...read(file).matchAll(statement)].map(([, type, specifier = '']) => {
-    const target = specifier.startsWith('.')
-      ? path.join(path.dirname(file), specifier)
-      : specifier;
+    const target = specifier.startsWith('.') ? path.join(path.dirname(file), specifier) : specifier;
     return { file, target, isType: type !== undefined };
   });
 }

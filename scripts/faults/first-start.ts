@@ -3,8 +3,8 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { crashSteps } from '../../src/cli/crash-points.ts';
-import { rounded } from '../harness/end.ts';
 import type { Cluster } from '../harness/cluster.ts';
+import { rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { createClient } from '../harness/load.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
@@ -140,6 +140,11 @@ async function problemOf(work: () => Promise<void>): Promise<string> {
 function row({ crashAt, nodes, killed, readyMs, problem }: CaseEnd): string {
   const where = nodes.length === 1 ? `node ${nodes[0]}` : 'all';
   const died = killed.length === 0 ? 'not reached' : `killed ${killed.join(',')}`;
-  const columns = [crashAt.padEnd(18), where.padEnd(7), died.padEnd(13), `${readyMs} ms`.padStart(9)];
+  const columns = [
+    crashAt.padEnd(18),
+    where.padEnd(7),
+    died.padEnd(13),
+    `${readyMs} ms`.padStart(9),
+  ];
   return `${columns.join(' ')} ${problem === '' ? 'ok' : `PROBLEM ${problem}`}`;
 }

@@ -1,7 +1,8 @@
 // kill -9 of a leader under 64 appends in flight, again and again: how long is nothing accepted, and is
 // every acknowledged message there, once and in its place?
-import { judge, loadFigures, rounded } from '../harness/end.ts';
+
 import type { Cluster } from '../harness/cluster.ts';
+import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { Load } from '../harness/load.ts';
 import { until } from '../harness/until.ts';
@@ -71,6 +72,8 @@ async function killLeader(run: FaultRun, cluster: Cluster, load: Load, i: number
   const gapMs = rounded(load.gaps.longest(nowMs));
   const ledGapMs = rounded(load.gaps.longestOf(led, nowMs));
   const gaps = `longest time without an accepted append ${gapMs} ms, in its partitions ${ledGapMs} ms`;
-  run.say(`kill ${i + 1}: node ${node}, leader of ${led.length}: ${gaps} (resumed ${resumedMs} ms)`);
+  run.say(
+    `kill ${i + 1}: node ${node}, leader of ${led.length}: ${gaps} (resumed ${resumedMs} ms)`,
+  );
   return { node, led: led.length, gapMs, ledGapMs };
 }

@@ -1,7 +1,8 @@
 // kill -9 of a node every second or three, sometimes of two at once, for a while, under load; each
 // starts again within a second. At the end everything acknowledged has to be there.
-import { judge, loadFigures, rounded } from '../harness/end.ts';
+
 import type { Cluster } from '../harness/cluster.ts';
+import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { anyOf, Load } from '../harness/load.ts';
 
@@ -34,7 +35,7 @@ export const fault: Fault = {
       faultsDone: kills,
       figures: {
         gap_ms_max: rounded(load.gaps.longest(performance.now())),
-        memory_mib: cluster.nodes.map((node) => Math.round(node.anonymousBytes() / 2 ** 20)),
+        memory_mib: cluster.nodes.map((node) => Math.round(node.rssAnon() / 2 ** 20)),
         ...verdict.figures,
         ...loadFigures(load),
         fatal,

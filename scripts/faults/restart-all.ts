@@ -1,7 +1,8 @@
 // kill -9 of all three nodes at once under load, and again: is every acknowledged message there after
 // the restart, does replay stay short, and are retries of old keys known?
-import { judge, loadFigures, rounded } from '../harness/end.ts';
+
 import type { Cluster } from '../harness/cluster.ts';
+import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { History } from '../harness/history.ts';
 import { type Acknowledged, anyOf, Load } from '../harness/load.ts';
@@ -29,7 +30,8 @@ export const fault: Fault = {
     const load = new Load({ cluster, history: run.history });
     load.start();
     const rounds: Round[] = [];
-    for (let i = 0; i < run.option('times', 5); i++) rounds.push(await round(run, cluster, load, i));
+    for (let i = 0; i < run.option('times', 5); i++)
+      rounds.push(await round(run, cluster, load, i));
     await load.stop();
     const verdict = await judge(run, cluster, load);
     const recoveryMs = rounds.map((each) => each.recoveryMs);

@@ -150,7 +150,8 @@ class Checker {
     }
     for (const [i, [seq, value]] of messages.entries()) {
       this.counts.stored += 1;
-      if (seq !== i + 1) this.fault('wrong', `${conversation}: seq ${seq} stands at place ${i + 1}`);
+      if (seq !== i + 1)
+        this.fault('wrong', `${conversation}: seq ${seq} stands at place ${i + 1}`);
       const before = seqs.get(value);
       if (before === undefined) seqs.set(value, seq);
       else this.fault('duplicated', `${value} is stored as seq ${before} and seq ${seq}`);
@@ -168,7 +169,8 @@ class Checker {
       this.fault('lost', `${value}, acknowledged as seq ${seq} of ${conversation}, ${now}`);
     }
     if (stored === undefined) return;
-    if (attempts === 0) this.fault('wrong', `${value} was refused and is seq ${stored} of ${conversation}`);
+    if (attempts === 0)
+      this.fault('wrong', `${value} was refused and is seq ${stored} of ${conversation}`);
     if (stored <= headBefore) {
       const order = `seq ${stored} although seq ${headBefore} was acknowledged before it began`;
       this.fault('wrong', `${value} of ${conversation} has ${order}`);
@@ -181,7 +183,10 @@ class Checker {
     const expected = final.slice(after, after + messages.length);
     const at = firstDifference(messages, expected);
     if (at !== null) {
-      this.fault('wrong', `a read of ${conversation} differs from the final at seq ${after + at + 1}`);
+      this.fault(
+        'wrong',
+        `a read of ${conversation} differs from the final at seq ${after + at + 1}`,
+      );
     }
     const last = messages.at(-1)?.[0] ?? after;
     if (level === 'linearizable' && messages.length < limit && last < head) {

@@ -1,7 +1,8 @@
 // What every fault script is: a name for `npm run fault -- NAME`, a limit in time and a run that ends
 // with figures.
-import type { Cluster, ClusterOptions } from './cluster.ts';
+
 import type { Verdict } from './check.ts';
+import type { Cluster, ClusterOptions } from './cluster.ts';
 import type { History } from './history.ts';
 
 export interface Fault {

@@ -1,14 +1,14 @@
 // Clients at work while faults happen: workers that append unique values with keys of their own, each
 // with one append in flight, and readers beside them. Everything they see goes into the history.
 import { randomUUID } from 'node:crypto';
-import { PacelineClient } from '../../src/client/client.ts';
+import { type ClientOptions, PacelineClient } from '../../src/client/client.ts';
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
 import { systemClock } from '../../src/clock.ts';
 import { PacelineError } from '../../src/errors.ts';
-import { createPlaces, partitionOf } from '../../src/shard.ts';
 import type { Cluster } from './cluster.ts';
 import { Gaps } from './gaps.ts';
 import type { History, StoredPair } from './history.ts';
+import { partitionIn } from './partitions.ts';
 import { readPage } from './reads.ts';
 
 export interface LoadOptions {
@@ -57,7 +57,9 @@ export class Load {
     const { cluster, conversations = 200 } = options;
     this.options = options;
     this.conversations = Array.from({ length: conversations }, (_, i) => `g:room${i}`);
-    this.partitionsOf = placesOf(this.conversations, cluster.partitions);
+    this.partitionsOf = new Map(
+      this.conversations.map((each) => [each, partitionIn(each, cluster.partitions)]),
+    );
     this.gaps = new Gaps(cluster.partitions);
     this.client = createClient(cluster.servers);
   }
@@ -137,8 +139,11 @@ export class Load {
   }
 }
 
-export function createClient(servers: readonly string[]): PacelineClient {
+type Timeouts = Pick<ClientOptions, 'appendTimeoutMs' | 'readTimeoutMs'>;
+
+export function createClient(servers: readonly string[], timeouts: Timeouts = {}): PacelineClient {
   return new PacelineClient({
+    ...timeouts,
     servers,
     transport: createGrpcClientTransport(),
     clock: systemClock,
@@ -151,15 +156,4 @@ export function anyOf<Item>(items: readonly Item[]): Item {
   const item = items[Math.floor(Math.random() * items.length)];
   if (item === undefined) throw new Error('nothing to choose from');
   return item;
-}
-
-function placesOf(conversations: readonly string[], partitions: number): Map<string, number> {
-  const placeOf = createPlaces('mix');
-  return new Map(
-    conversations.map((conversation) => {
-      const place = placeOf(conversation);
-      if (!('shard' in place)) throw new Error(`${conversation} is not a name`);
-      return [conversation, partitionOf(place.shard, partitions)];
-    }),
-  );
 }

@@ -85,7 +85,7 @@ export class NodeProcess {
   }
 
   /** Memory of the process that is not backed by a file, in bytes; 0 where it is gone. */
-  anonymousBytes(): number {
+  rssAnon(): number {
     try {
       const text = readFileSync(`/proc/${this.pid}/status`, 'utf8');
       return Number(/^RssAnon:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;

@@ -7,10 +7,13 @@ const brokenMax = 65_536;
 export class SessionOrder {
   private readonly broken = new Set<string>();
 
-  /** False: too many at once; the stream has to end. */
-  break(conversation: string): boolean {
+  break(conversation: string): void {
     this.broken.add(conversation);
-    return this.broken.size <= brokenMax;
+  }
+
+  /** Too many at once: the stream has to end. */
+  get isOverfull(): boolean {
+    return this.broken.size > brokenMax;
   }
 
   isBroken(conversation: string): boolean {

@@ -8,12 +8,7 @@ const nodes = 3;
 function append(process: number, type: 'invoke', value: string): HistoryEvent;
 function append(process: number, type: 'ok', value: string, seq: number): HistoryEvent;
 function append(process: number, type: 'fail' | 'info', value: string): HistoryEvent;
-function append(
-  process: number,
-  type: HistoryEvent['type'],
-  value: string,
-  seq = 0,
-): HistoryEvent {
+function append(process: number, type: HistoryEvent['type'], value: string, seq = 0): HistoryEvent {
   const op = 'append' as const;
   const base = { process, op, conversation: 'g:1', t_ns: 0, key: value, value, sender: 's' };
   if (type === 'ok') return { ...base, type, seq, duplicate: false };
@@ -62,7 +57,10 @@ describe('the history checker takes', () => {
       'an append of unknown outcome that is not stored',
       [append(3, 'invoke', 'a'), append(3, 'info', 'a'), ...finals([])],
     ],
-    ['a retry answered with the same seq', [...twoAppends, ...appended(1, 'a', 1), ...finals(both)]],
+    [
+      'a retry answered with the same seq',
+      [...twoAppends, ...appended(1, 'a', 1), ...finals(both)],
+    ],
     [
       'concurrent appends in any order',
       [
@@ -145,7 +143,12 @@ describe('the history checker refuses', () => {
     ],
     [
       'a process that goes on after an unknown outcome',
-      [append(1, 'invoke', 'a'), append(1, 'info', 'a'), ...appended(1, 'b', 1), ...finals([[1, 'b']])],
+      [
+        append(1, 'invoke', 'a'),
+        append(1, 'info', 'a'),
+        ...appended(1, 'b', 1),
+        ...finals([[1, 'b']]),
+      ],
       /process 1 was retired/,
     ],
   ])('%s', (_title, events, violation) => {

@@ -194,6 +194,19 @@ describe('a cluster of three', () => {
     }
   });
 
+  test('two blank stores beside a founded one found nothing', () => {
+    const members = [1, 2, 3].map((id) => new Member(id));
+    settle(members);
+    const [lowest, other] = [
+      new Member(1, Buffer.alloc(16, 98)),
+      new Member(3, Buffer.alloc(16, 99)),
+    ];
+    const [, founded] = members;
+    for (const each of [founded, other]) if (each !== undefined) lowest.take(each.hello(1));
+    expect([lowest.adopting, lowest.serves]).toEqual([null, false]);
+    expect(lowest.founding.foundIfAllBlank()).toEqual({ kind: 'none' });
+  });
+
   test('a node that has the record hands it on while the one that made it is away', () => {
     const [one, two, three] = [new Member(1), new Member(2), new Member(3)];
     for (const each of [two, three]) one.take(each.hello(1));
@@ -204,8 +217,7 @@ describe('a cluster of three', () => {
     three.take(two.hello(3));
     three.know();
     expect(idOf(three)).toBe(idOf(one));
-    expect(three.founding.isTrusted(2)).toBe(true);
-    expect(three.founding.isTrusted(1)).toBe(false);
+    expect([1, 2].map((id) => three.founding.isTrusted(id))).toEqual([false, true]);
   });
 
   test('a cluster of one founds itself at once', () => {

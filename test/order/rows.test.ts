@@ -229,10 +229,28 @@ describe('memory and disk', () => {
     expect(rows.head('g:a')?.seq).toBe(1);
   });
 
+  test('a head admitted and folded does not come back old where release comes last', () => {
+    const [rows, store] = [new Rows(window), new RowStore()];
+    rows.admit(cold('g:a'), null);
+    fold(rows, 1, 'g:a', 1);
+    checkpoint(rows, store, 2);
+    rows.release();
+    expect(rows.head('g:a')?.seq).toBe(1);
+  });
+
+  test('the highest ms of any id survives a restart', () => {
+    const [rows, store] = [new Rows(window), new RowStore()];
+    const { header, commands } = entryOf([{ command: commandOf({}), seq: 1, idAheadMs: 150 }]);
+    rows.fold(1, time, header, commands);
+    const { state } = checkpoint(rows, store, 2);
+    const restored = new Rows(window);
+    expect(restored.restore(state, store.get(Rows.restoreKeys(state)))).toBe(true);
+    expect(restored.highestIdMs).toBe(time + 150);
+  });
+
   test('keeps a bounded number of clean heads, and finds the others on disk', () => {
     const [rows, store] = [new Rows(window), new RowStore()];
     for (let i = 0; i < 5000; i++) fold(rows, i + 1, `g:${i}`, 1);
-    expect(rows.dirtyRows).toBe(10_000);
     checkpoint(rows, store, 6000);
     expect(rows.dirtyRows).toBe(0);
     const known = Array.from({ length: 5000 }, (_, i) => rows.head(`g:${i}`) !== undefined);
@@ -266,7 +284,6 @@ describe('memory and disk', () => {
     checkpoint(rows, store, 2 ** 34);
     expect(store.rows.size).toBe(4);
     const places = placesOf(rows, store, 'g:a');
-    expect(places).toHaveLength(600);
     expect(places[599]).toEqual({ seq: 600, index: 2 ** 33 + 600, slot: 0 });
   });
 
