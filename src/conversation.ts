@@ -104,7 +104,7 @@ function parsePair(
 
 function parseThread(text: string, tenant: Buffer, rest: string): ConversationName | BadName {
   const [parentText = '', seqText = '', ...more] = rest.split('~');
-  if (more.length > 0 || !numericId.test(seqText) || seqText === '0') {
+  if (more.length > 0 || !isSeq(seqText)) {
     return { problem: 'a thread is h:<parent, escaped>~<root seq>' };
   }
   const parentBytes = unescapeId(parentText, limits.nameBytes);
@@ -151,6 +151,10 @@ function mustEscape(byte: number): boolean {
 
 function hex(byte: number): string {
   return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+function isSeq(text: string): boolean {
+  return numericId.test(text) && text !== '0' && BigInt(text) < uint64Max;
 }
 
 function isTypeLetter(letter: string): letter is TypeLetter {

@@ -24,6 +24,11 @@ export interface EntryPayload {
   sealed: boolean;
 }
 
+/** Bytes of header and commands. */
+export function payloadBytes({ bytes }: EntryPayload): number {
+  return bytes.length - payloadAt;
+}
+
 export type LogEntry = Entry<EntryPayload>;
 
 /** The chain of index 0 where the cluster's founding record hashes to `founding`. */

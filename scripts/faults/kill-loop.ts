@@ -5,10 +5,17 @@ import type { Cluster } from '../harness/cluster.ts';
 import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { anyOf, Load } from '../harness/load.ts';
+import type { NodeProcess } from '../harness/node-process.ts';
 
 const pauseMs = { min: 1000, max: 3000 } as const;
 const downMsMax = 1000;
 const twoOfTen = 0.2;
+
+interface Round {
+  readonly killed: number;
+  /** Longest time without an accepted append, up to the next kill. */
+  readonly gapMs: number;
+}
 
 export const fault: Fault = {
   about: 'kill -9 of random nodes for a while under load; --seconds N (60)',
@@ -20,22 +27,20 @@ export const fault: Fault = {
     const load = new Load({ cluster, history: run.history });
     load.start();
     const endMs = performance.now() + run.option('seconds', 60) * 1000;
-    let kills = 0;
-    for (;;) {
-      await pause(between(pauseMs.min, pauseMs.max));
-      if (performance.now() >= endMs) break;
-      kills += await killSome(run, cluster, load);
-    }
+    const rounds: Round[] = [];
+    while (performance.now() < endMs) rounds.push(await killSome(run, cluster, load));
     await cluster.ready();
     await load.stop();
+    const memoryMiB = cluster.nodes.map((node) => Math.round(node.rssAnon() / 2 ** 20));
     const verdict = await judge(run, cluster, load);
     const fatal = cluster.fatalLines();
     return {
       ok: verdict.ok && fatal.length === 0,
-      faultsDone: kills,
+      faultsDone: rounds.reduce((sum, { killed }) => sum + killed, 0),
       figures: {
-        gap_ms_max: rounded(load.gaps.longest(performance.now())),
-        memory_mib: cluster.nodes.map((node) => Math.round(node.rssAnon() / 2 ** 20)),
+        gap_ms_max_one_down: longestGapMs(rounds, 1),
+        gap_ms_max_two_down: longestGapMs(rounds, 2),
+        memory_mib: memoryMiB,
         ...verdict.figures,
         ...loadFigures(load),
         fatal,
@@ -44,23 +49,32 @@ export const fault: Fault = {
   },
 };
 
-/** How many were killed. */
-async function killSome(run: FaultRun, cluster: Cluster, load: Load): Promise<number> {
-  const isTwo = Math.random() < twoOfTen;
-  const spared = anyOf(cluster.nodes);
-  const chosen = isTwo ? cluster.nodes.filter((node) => node !== spared) : [spared];
+/** Kills, starts again, and lets the load go on for a while. */
+async function killSome(run: FaultRun, cluster: Cluster, load: Load): Promise<Round> {
+  const one = anyOf(cluster.nodes);
+  const others = cluster.nodes.filter((node) => node !== one);
+  const chosen = Math.random() < twoOfTen ? others : [one];
+  load.gaps.begin(performance.now());
   await Promise.all(chosen.map((node) => node.kill()));
-  const downMs = await Promise.all(
-    chosen.map(async (node) => {
-      const ms = between(0, downMsMax);
-      await pause(ms);
-      node.start();
-      return rounded(ms);
-    }),
-  );
+  const downMs = await Promise.all(chosen.map(startLater));
+  await pause(between(pauseMs.min, pauseMs.max));
+  const gapMs = rounded(load.gaps.longest(performance.now()));
   const ids = chosen.map(({ id }) => id).join(' and ');
-  run.say(`killed ${ids}, down ${downMs.join(', ')} ms; ${load.acknowledged.length} acknowledged`);
-  return chosen.length;
+  const { length } = load.acknowledged;
+  const gap = `longest time without an accepted append ${gapMs} ms`;
+  run.say(`killed ${ids}, down ${downMs.join(', ')} ms: ${gap}; ${length} acknowledged`);
+  return { killed: chosen.length, gapMs };
+}
+
+async function startLater(node: NodeProcess): Promise<number> {
+  const downMs = between(0, downMsMax);
+  await pause(downMs);
+  node.start();
+  return rounded(downMs);
+}
+
+function longestGapMs(rounds: readonly Round[], killed: number): number {
+  return Math.max(0, ...rounds.flatMap((round) => (round.killed === killed ? [round.gapMs] : [])));
 }
 
 function between(min: number, max: number): number {

@@ -6,7 +6,7 @@ import { type Group, type Outcome, refuseGroup } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import { SessionOrder } from '../node/session-order.ts';
 import { resultOf } from './answers.ts';
-import { checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
+import { badCommand, checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
 import { type RawFrame, type RawGroup, readFrame } from './frames.ts';
 
 const unansweredBytesMax = 8 * 1024 * 1024;
@@ -54,7 +54,10 @@ export class AppendSession {
     const { node, order } = this;
     const groupRefusal = frameRefusal ?? checkGroup(node, raw);
     const partition = groupRefusal === null ? raw.partition : undefined;
-    const commands = raw.commands.map((bytes) => checkCommand(node, bytes, partition));
+    const commands = raw.commands.map((bytes) => {
+      const checked = checkCommand(node, bytes, partition);
+      return 'reason' in checked ? badCommand(node, bytes, checked) : checked;
+    });
     this.unansweredBytes += raw.bytes;
     this.unansweredGroups += 1;
     const group: Group = {

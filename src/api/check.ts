@@ -4,6 +4,7 @@ import { type Command, scanCommand } from '../command.ts';
 import { isBadName } from '../conversation.ts';
 import type { Refusal } from '../errors.ts';
 import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
+import type { BadCommand } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
 import type { Place } from '../shard.ts';
@@ -30,6 +31,16 @@ export function checkCommand(node: Node, bytes: Uint8Array, partition?: number):
   if (place.text === command.conversation) return { command, shard: place.shard };
   const renamed = canonicalCommand(rename(command.bytes, place.text));
   return 'reason' in renamed ? renamed : { command: renamed, shard: place.shard };
+}
+
+/** A command that did not pass, with the conversation whose order it breaks. */
+export function badCommand(node: Node, bytes: Uint8Array, refusal: Refusal): BadCommand {
+  try {
+    const place = checkConversation(node, AppendCommand.decode(bytes).conversation);
+    return { refusal, conversation: 'shard' in place ? place.text : '' };
+  } catch {
+    return { refusal, conversation: '' };
+  }
 }
 
 /** The canonical name and its shard. */
@@ -72,7 +83,7 @@ export function checkGroup(node: Node, group: RawGroup): Refusal | null {
 }
 
 /** An atomic batch is in one conversation. */
-export function checkAtomic(placed: readonly (Placed | Refusal)[]): Refusal | null {
+export function checkAtomic(placed: readonly (Placed | BadCommand)[]): Refusal | null {
   const names = new Set<string>();
   for (const item of placed) if ('command' in item) names.add(item.command.conversation);
   if (names.size <= 1) return null;

@@ -126,6 +126,8 @@ export interface AppendResult {
   readonly dedupeUntilMs: Long;
   /** Set: nothing was stored by this attempt, unless the reason is OUTCOME_UNKNOWN. */
   readonly error: AppendError | null;
+  /** Opaque, at most 32 bytes: a read or subscription with it is not older than this append. */
+  readonly readToken: Uint8Array;
 }
 export interface AppendResultInput {
   seq?: Long | number;
@@ -137,6 +139,7 @@ export interface AppendResultInput {
   duplicate?: boolean;
   dedupeUntilMs?: Long | number;
   error?: AppendErrorInput;
+  readToken?: Uint8Array;
 }
 export const AppendResult = codec<AppendResult, AppendResultInput>('paceline.v1.AppendResult');
 
@@ -199,23 +202,41 @@ export const ReadLevel = {
   READ_LEVEL_UNSPECIFIED: 0,
   READ_LEVEL_LINEARIZABLE: 1,
   READ_LEVEL_EVENTUAL: 2,
+  READ_LEVEL_AT_LEAST: 3,
 } as const;
 
-/** See LogService.Read. */
+export const ReadDirection = {
+  READ_DIRECTION_UNSPECIFIED: 0,
+  READ_DIRECTION_FORWARD: 1,
+  READ_DIRECTION_BACKWARD: 2,
+} as const;
+
+/** See LogService.Read. At most one of after_seq, before_seq and around_seq. */
 export interface ReadRequest {
   /** Canonical text. */
   readonly conversation: string;
-  /** Exclusive: the page starts at after_seq + 1. */
+  /** Exclusive: the page starts at after_seq + 1. A page forward without any starting point starts at the oldest message. */
   readonly afterSeq: Long;
   /** 1 to 1,000; 0 = 100. */
   readonly limit: number;
   readonly level: number;
+  /** Exclusive: the page ends at before_seq - 1. A page backward without any starting point ends at the newest message. */
+  readonly beforeSeq: Long;
+  /** The page has this seq in its middle, or as near to it as the ends allow. */
+  readonly aroundSeq: Long;
+  readonly direction: number;
+  /** From an append or an earlier read. */
+  readonly readToken: Uint8Array;
 }
 export interface ReadRequestInput {
   conversation?: string;
   afterSeq?: Long | number;
   limit?: number;
   level?: number;
+  beforeSeq?: Long | number;
+  aroundSeq?: Long | number;
+  direction?: number;
+  readToken?: Uint8Array;
 }
 export const ReadRequest = codec<ReadRequest, ReadRequestInput>('paceline.v1.ReadRequest');
 
@@ -226,12 +247,16 @@ export interface ReadResponse {
   readonly headSeq: Long;
   /** Newest rev of the conversation on this replica. */
   readonly headRev: Long;
-  /** Oldest seq that can be read. */
+  /** Oldest seq that can be read; 0 = it has no message. */
   readonly minSeq: Long;
   /** The node that answered. */
   readonly servedBy: number;
   /** Raft index up to which that replica had applied. */
   readonly appliedIndex: Long;
+  /** Since this replica heard of a commit index that it has now applied, ms. */
+  readonly lagMs: number;
+  /** A later read with it is not older than this one. */
+  readonly readToken: Uint8Array;
 }
 export interface ReadResponseInput {
   messages?: readonly ChatMessageInput[];
@@ -240,8 +265,137 @@ export interface ReadResponseInput {
   minSeq?: Long | number;
   servedBy?: number;
   appliedIndex?: Long | number;
+  lagMs?: number;
+  readToken?: Uint8Array;
 }
 export const ReadResponse = codec<ReadResponse, ReadResponseInput>('paceline.v1.ReadResponse');
+
+/** See LogService.BatchGetHeads. */
+export interface BatchGetHeadsRequest {
+  /** At most 1,000 names. */
+  readonly conversations: readonly string[];
+}
+export interface BatchGetHeadsRequestInput {
+  conversations?: readonly string[];
+}
+export const BatchGetHeadsRequest = codec<BatchGetHeadsRequest, BatchGetHeadsRequestInput>('paceline.v1.BatchGetHeadsRequest');
+
+/** See LogService.BatchGetHeads. */
+export interface BatchGetHeadsResponse {
+  /** In the order asked. */
+  readonly heads: readonly ConversationHead[];
+  /** The node that answered. */
+  readonly servedBy: number;
+}
+export interface BatchGetHeadsResponseInput {
+  heads?: readonly ConversationHeadInput[];
+  servedBy?: number;
+}
+export const BatchGetHeadsResponse = codec<BatchGetHeadsResponse, BatchGetHeadsResponseInput>('paceline.v1.BatchGetHeadsResponse');
+
+/** Where a conversation ends. */
+export interface ConversationHead {
+  /** 0 = it has no message. */
+  readonly headSeq: Long;
+  readonly headRev: Long;
+  /** Oldest seq that can be read; 0 = it has no message. */
+  readonly minSeq: Long;
+}
+export interface ConversationHeadInput {
+  headSeq?: Long | number;
+  headRev?: Long | number;
+  minSeq?: Long | number;
+}
+export const ConversationHead = codec<ConversationHead, ConversationHeadInput>('paceline.v1.ConversationHead');
+
+/** The first one of a stream has `start`, all others only `credits`. */
+export interface SubscribeRequest {
+  readonly start: SubscribeStart | null;
+  /** Messages that may be sent beyond those allowed so far. */
+  readonly credits: number;
+}
+export interface SubscribeRequestInput {
+  start?: SubscribeStartInput;
+  credits?: number;
+}
+export const SubscribeRequest = codec<SubscribeRequest, SubscribeRequestInput>('paceline.v1.SubscribeRequest');
+
+/** What to follow: a conversation, or a whole partition in log order. */
+export interface SubscribeStart {
+  /** Canonical text; empty = a partition. */
+  readonly conversation: string;
+  /** Exclusive; 0 = from the oldest message. */
+  readonly afterSeq: Long;
+  /** Instead of after_seq; exclusive. */
+  readonly afterRev: Long;
+  /** Where no conversation is named. */
+  readonly partition: number;
+  /** Of the partition's log, exclusive; 0 = from the oldest entry. */
+  readonly afterIndex: Long;
+  /** Messages that may be sent at once; 0 = 1,024. */
+  readonly credits: number;
+  /** Waits until this replica is not older than it. */
+  readonly readToken: Uint8Array;
+}
+export interface SubscribeStartInput {
+  conversation?: string;
+  afterSeq?: Long | number;
+  afterRev?: Long | number;
+  partition?: number;
+  afterIndex?: Long | number;
+  credits?: number;
+  readToken?: Uint8Array;
+}
+export const SubscribeStart = codec<SubscribeStart, SubscribeStartInput>('paceline.v1.SubscribeStart');
+
+/** Any of its parts may be absent; messages come before the others. */
+export interface SubscribeResponse {
+  /** In order of seq, or of the log. */
+  readonly messages: readonly ChatMessage[];
+  /** True once: everything that this replica had applied when it was reached has been sent. */
+  readonly caughtUp: boolean;
+  /** Nothing was missed up to here; sent at least every 10 s, and with caught_up. */
+  readonly progress: SubscribeProgress | null;
+  /** The place asked for is gone: what follows starts at `min`. Sent before any later message. */
+  readonly reset: SubscribeReset | null;
+  /** The node that answers. */
+  readonly servedBy: number;
+}
+export interface SubscribeResponseInput {
+  messages?: readonly ChatMessageInput[];
+  caughtUp?: boolean;
+  progress?: SubscribeProgressInput;
+  reset?: SubscribeResetInput;
+  servedBy?: number;
+}
+export const SubscribeResponse = codec<SubscribeResponse, SubscribeResponseInput>('paceline.v1.SubscribeResponse');
+
+/** See SubscribeResponse. */
+export interface SubscribeProgress {
+  /** Of a conversation. */
+  readonly seq: Long;
+  /** Of a conversation. */
+  readonly rev: Long;
+  /** Of a partition's log. */
+  readonly index: Long;
+}
+export interface SubscribeProgressInput {
+  seq?: Long | number;
+  rev?: Long | number;
+  index?: Long | number;
+}
+export const SubscribeProgress = codec<SubscribeProgress, SubscribeProgressInput>('paceline.v1.SubscribeProgress');
+
+/** What is there instead: seqs of a conversation, or indexes of a partition. */
+export interface SubscribeReset {
+  readonly min: Long;
+  readonly max: Long;
+}
+export interface SubscribeResetInput {
+  min?: Long | number;
+  max?: Long | number;
+}
+export const SubscribeReset = codec<SubscribeReset, SubscribeResetInput>('paceline.v1.SubscribeReset');
 
 /** A stored message. */
 export interface ChatMessage {
@@ -252,6 +406,10 @@ export interface ChatMessage {
   readonly timeMs: Long;
   /** As it was appended. */
   readonly command: AppendCommand | null;
+  /** Raft index of the entry it stands in. */
+  readonly index: Long;
+  /** Its place in that entry, from 0. */
+  readonly slot: number;
 }
 export interface ChatMessageInput {
   seq?: Long | number;
@@ -259,6 +417,8 @@ export interface ChatMessageInput {
   id?: Long | number;
   timeMs?: Long | number;
   command?: AppendCommandInput;
+  index?: Long | number;
+  slot?: number;
 }
 export const ChatMessage = codec<ChatMessage, ChatMessageInput>('paceline.v1.ChatMessage');
 

@@ -5,7 +5,7 @@ import type { Refusal } from '../errors.ts';
 import type { KeyPlace } from '../order/page.ts';
 import type { Draft, Needs, Placed, Sequencer, Verdict } from '../order/sequencer.ts';
 import type { NodeLimits } from './config.ts';
-import { breakOrder, type Group, isPlaced, type Outcome, refused } from './groups.ts';
+import { breakOrder, type Group, isPlaced, type Outcome } from './groups.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
 
@@ -123,7 +123,7 @@ class Pass {
       const item = group.commands[slot];
       if (item === undefined) break;
       if (!isPlaced(item)) {
-        outcomes.push(refused(item));
+        outcomes.push(breakOrder(group, item, item.refusal));
         continue;
       }
       const draft = this.openDraft();

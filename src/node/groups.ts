@@ -20,10 +20,17 @@ export interface Stored {
 
 export type Outcome = Stored | { readonly kind: 'refused'; readonly refusal: Refusal };
 
+/** A command that did not pass the edge's check; it breaks its conversation's order like any refusal. */
+export interface BadCommand {
+  readonly refusal: Refusal;
+  /** Canonical text; '' where none could be read. */
+  readonly conversation: string;
+}
+
 export interface Group {
   readonly partition: number;
-  /** Checked at the edge; a Refusal stands for a command that did not pass. */
-  readonly commands: readonly (Placed | Refusal)[];
+  /** Checked at the edge. */
+  readonly commands: readonly (Placed | BadCommand)[];
   readonly bytes: number;
   readonly atomic: boolean;
   readonly restart: readonly string[];
@@ -33,7 +40,7 @@ export interface Group {
   readonly done: (outcomes: readonly Outcome[]) => void;
 }
 
-export function isPlaced(item: Placed | Refusal): item is Placed {
+export function isPlaced(item: Placed | BadCommand): item is Placed {
   return 'command' in item;
 }
 
@@ -47,8 +54,8 @@ export function refuseGroup(group: Group, refusal: Refusal): void {
 }
 
 /** The outcome of a command that was not stored, after its conversation's order was broken. */
-export function breakOrder(group: Group, item: Placed | Refusal, refusal: Refusal): Outcome {
-  if (!isPlaced(item)) return refused(item);
-  group.session?.break(item.command.conversation);
-  return refused(refusal);
+export function breakOrder(group: Group, item: Placed | BadCommand, refusal: Refusal): Outcome {
+  if (isPlaced(item)) group.session?.break(item.command.conversation);
+  else if (item.conversation !== '') group.session?.break(item.conversation);
+  return refused(isPlaced(item) ? refusal : item.refusal);
 }

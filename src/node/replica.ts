@@ -7,6 +7,7 @@ import {
   createPayload,
   type EntryPayload,
   type LogEntry,
+  payloadBytes,
   payloadCommands,
   payloadHeader,
 } from '../entry.ts';
@@ -253,10 +254,10 @@ export class Replica implements SequencingHost {
   }
 
   private append(kind: EntryKind, timeMs: number, payload: EntryPayload, index: number): void {
-    const payloadBytes = payload.bytes.length;
-    const result = this.raft.propose({ kind, timeMs, payload, payloadBytes });
+    const bytes = payloadBytes(payload);
+    const result = this.raft.propose({ kind, timeMs, payload, payloadBytes: bytes });
     assert(result.ok && result.index === index, 'a ready leader appends what it sequenced');
-    this.uncommittedBytes += payloadBytes;
+    this.uncommittedBytes += bytes;
   }
 
   // Effects.
@@ -336,7 +337,7 @@ export class Replica implements SequencingHost {
     }
     this.replayBytes += payload.bytes.length;
     if (this.ledTerm === entry.term && entry.kind !== EntryKind.EMPTY) {
-      this.uncommittedBytes -= payload.bytes.length;
+      this.uncommittedBytes -= entry.payloadBytes;
     }
     this.waits.committed(index);
   }

@@ -172,6 +172,15 @@ describe('order on a stream', () => {
     expect(outOfOrder.field).toBe('conversation');
   });
 
+  test('a command refused at the edge breaks its conversation as any refusal does', () => {
+    const session = new SessionOrder();
+    const leader = new Leader();
+    const refused = group([malformed], { session });
+    submit(leader, refused);
+    expect(refused.answer()).toEqual(['TOO_LARGE']);
+    expect(session.isBroken(malformed.conversation)).toBe(true);
+  });
+
   test('a stream that broke too many conversations has to end', () => {
     const session = new SessionOrder();
     for (let i = 0; i < 65_536; i++) session.break(`g:${i}`);

@@ -4,7 +4,7 @@ import type { Refusal } from '../../src/errors.ts';
 import type { AppendCommandInput } from '../../src/gen/proto.ts';
 import { AppendQueue, type SequencingHost } from '../../src/node/append-queue.ts';
 import { defaultLimits, type NodeLimits } from '../../src/node/config.ts';
-import { breakOrder, type Group, type Outcome } from '../../src/node/groups.ts';
+import { type BadCommand, breakOrder, type Group, type Outcome } from '../../src/node/groups.ts';
 import { type Decided, failedOutcomes, Waits } from '../../src/node/waits.ts';
 import { commandAt, encodeCommandsHeader } from '../../src/order/header.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
@@ -14,10 +14,13 @@ import { commandOf } from '../order/fixture.ts';
 
 const time = Date.UTC(2026, 0, 1);
 export const notLeader: Refusal = { reason: 'NOT_LEADER', message: 'led by node 2' };
-export const malformed: Refusal = {
-  reason: 'TOO_LARGE',
-  field: 'body',
-  message: 'body is too large',
+export const malformed: BadCommand = {
+  refusal: {
+    reason: 'TOO_LARGE',
+    field: 'body',
+    message: 'body is too large',
+  },
+  conversation: 'g:malformed',
 };
 
 /** A leader whose log is an array; nothing commits until told. */
@@ -122,7 +125,7 @@ export interface Answered extends Group {
 }
 
 export function group(
-  commands: readonly (Placed | Refusal)[],
+  commands: readonly (Placed | BadCommand)[],
   more: Partial<Group> = {},
 ): Answered {
   let answer: string[] | null = null;
