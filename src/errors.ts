@@ -11,6 +11,8 @@ export const reasons = [
   'SESSION_ORDER',
   'ATOMIC_BATCH',
   'IDEMPOTENCY_MISMATCH',
+  'NOT_CAUGHT_UP',
+  'TRIMMED',
   'IN_FUTURE',
   'BUSY',
   'BAD_CONVERSATION',
@@ -33,6 +35,9 @@ export interface ErrorDetails {
   readonly limit?: number;
   /** What the server has: the head seq, the original seq. */
   readonly actual?: number;
+  /** The oldest and newest that can be had instead. */
+  readonly min?: number;
+  readonly max?: number;
   /** Node id of the leader, where known. */
   readonly leader?: number;
   readonly leaderAddress?: string;
@@ -52,6 +57,8 @@ export class PacelineError extends Error implements Refusal {
   readonly field?: string;
   readonly limit?: number;
   readonly actual?: number;
+  readonly min?: number;
+  readonly max?: number;
   readonly leader?: number;
   readonly leaderAddress?: string;
   readonly retryAfterMs?: number;
@@ -64,11 +71,13 @@ export class PacelineError extends Error implements Refusal {
 }
 
 export function detailsOf(refusal: Refusal): ErrorDetails {
-  const { field, limit, actual, leader, leaderAddress, retryAfterMs } = refusal;
+  const { field, limit, actual, min, max, leader, leaderAddress, retryAfterMs } = refusal;
   return {
     ...(field === undefined ? {} : { field }),
     ...(limit === undefined ? {} : { limit }),
     ...(actual === undefined ? {} : { actual }),
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
     ...(leader === undefined ? {} : { leader }),
     ...(leaderAddress === undefined ? {} : { leaderAddress }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -90,6 +99,8 @@ export function refusalFrom(
     ...(leaderAddress ? { leaderAddress } : {}),
     ...numberFact('limit', facts['limit']),
     ...numberFact('actual', facts['actual']),
+    ...numberFact('min', facts['min']),
+    ...numberFact('max', facts['max']),
     ...numberFact('leader', facts['leader']),
     ...numberFact('retryAfterMs', facts['retryAfterMs']),
   };

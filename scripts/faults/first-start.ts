@@ -118,7 +118,7 @@ async function useIt(cluster: Cluster, tend: () => void): Promise<void> {
     for (const { id, address: server } of cluster.nodes) {
       await until(`the message is on node ${id}`, readyDeadlineMs, async () => {
         const read = client.read({ conversation, level: 'eventual', server });
-        return (await read.catch(() => null))?.headSeq.eq(1) ?? false;
+        return (await read.catch(() => null))?.headSeq === 1;
       });
     }
   } finally {

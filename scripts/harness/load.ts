@@ -1,9 +1,7 @@
 // Clients at work while faults happen: workers that append unique values with keys of their own, each
 // with one append in flight, and readers beside them. Everything they see goes into the history.
-import { randomUUID } from 'node:crypto';
-import { type ClientOptions, PacelineClient } from '../../src/client/client.ts';
-import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
-import { systemClock } from '../../src/clock.ts';
+import type { PacelineClient } from '../../src/client/client.ts';
+import { type ConnectOptions, connect } from '../../src/client/grpc/connect.ts';
 import { PacelineError } from '../../src/errors.ts';
 import type { Cluster } from './cluster.ts';
 import { Gaps } from './gaps.ts';
@@ -139,17 +137,10 @@ export class Load {
   }
 }
 
-type Timeouts = Pick<ClientOptions, 'appendTimeoutMs' | 'readTimeoutMs'>;
+type Timeouts = Omit<ConnectOptions, 'servers'>;
 
 export function createClient(servers: readonly string[], timeouts: Timeouts = {}): PacelineClient {
-  return new PacelineClient({
-    ...timeouts,
-    servers,
-    transport: createGrpcClientTransport(),
-    clock: systemClock,
-    random: Math.random,
-    clientId: randomUUID(),
-  });
+  return connect({ ...timeouts, servers });
 }
 
 export function anyOf<Item>(items: readonly Item[]): Item {

@@ -1,7 +1,7 @@
 // Reads that are recorded in the history: single pages, and the final ones of everything.
 import type { PacelineClient } from '../../src/client/client.ts';
+import type { Page } from '../../src/client/message.ts';
 import { PacelineError } from '../../src/errors.ts';
-import type { ReadResponse } from '../../src/gen/proto.ts';
 import type { Cluster } from './cluster.ts';
 import type { History, StoredPair } from './history.ts';
 
@@ -82,8 +82,6 @@ async function pageOf(
   return pairsOf(answer);
 }
 
-export function pairsOf({ messages }: ReadResponse): StoredPair[] {
-  return messages.map(({ seq, command }) => {
-    return [Number(seq), Buffer.from(command?.body ?? []).toString()] as const;
-  });
+export function pairsOf({ messages }: Page): StoredPair[] {
+  return messages.map(({ seq, body }) => [seq, Buffer.from(body).toString()] as const);
 }

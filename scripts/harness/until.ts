@@ -8,25 +8,20 @@ export async function until<Value>(
   deadlineMs: number,
   ask: () => Value | false | Promise<Value | false>,
 ): Promise<Value> {
+  const value = await within(deadlineMs, ask);
+  if (value === false) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+  return value;
+}
+
+/** The same, but false after the deadline. */
+export async function within<Value>(
+  deadlineMs: number,
+  ask: () => Value | false | Promise<Value | false>,
+): Promise<Value | false> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     const value = await ask();
-    if (value !== false) return value;
-    if (performance.now() >= endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    if (value !== false || performance.now() >= endMs) return value;
     await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
-}
-
-/** True once the condition holds, false after the deadline. */
-export async function within(
-  deadlineMs: number,
-  ask: () => boolean | Promise<boolean>,
-): Promise<boolean> {
-  try {
-    return await until('', deadlineMs, ask);
-  } catch (error) {
-    if (await ask()) return true;
-    if (error instanceof Error && error.message.startsWith('not within')) return false;
-    throw error;
   }
 }

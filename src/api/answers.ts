@@ -3,10 +3,23 @@ import Long from 'long';
 import { detailsOf, type Refusal } from '../errors.ts';
 import type { AppendErrorInput, AppendResultInput } from '../gen/proto.ts';
 import type { Outcome, Stored } from '../node/groups.ts';
+import type { Node } from '../node/node.ts';
 import { composeIdHalves } from '../order/ids.ts';
+import { encodeToken } from './read-token.ts';
 
-export function resultOf(outcome: Outcome, dedupeWindowMs: number): AppendResultInput {
+/** `tokens`: those already made for this answer, by index; an entry's commands share one. */
+export function resultOf(
+  node: Node,
+  outcome: Outcome,
+  tokens: Map<number, Buffer> = new Map(),
+): AppendResultInput {
   if (outcome.kind === 'refused') return { error: errorOf(outcome.refusal) };
+  let readToken = tokens.get(outcome.index);
+  if (readToken === undefined) {
+    readToken = encodeToken(node, node.partitionOf(outcome.shard), outcome.index);
+    tokens.set(outcome.index, readToken);
+  }
+  const { windowMs } = node.config.cluster.dedupe;
   const result: AppendResultInput = {
     seq: outcome.seq,
     rev: outcome.rev,
@@ -14,7 +27,8 @@ export function resultOf(outcome: Outcome, dedupeWindowMs: number): AppendResult
     timeMs: outcome.timeMs,
     index: outcome.index,
     term: outcome.term,
-    dedupeUntilMs: outcome.timeMs + dedupeWindowMs,
+    dedupeUntilMs: outcome.timeMs + windowMs,
+    readToken,
   };
   if (outcome.duplicate) result.duplicate = true;
   return result;

@@ -84,8 +84,8 @@ export class AppendSession {
   private answer(frame: number, group: number, bytes: number, outcomes: readonly Outcome[]): void {
     this.unansweredBytes -= bytes;
     this.unansweredGroups -= 1;
-    const { windowMs } = this.node.config.cluster.dedupe;
-    const results = outcomes.map((outcome) => resultOf(outcome, windowMs));
+    const tokens = new Map<number, Buffer>();
+    const results = outcomes.map((outcome) => resultOf(this.node, outcome, tokens));
     if (this.results.length === 0) queueMicrotask(() => this.flush());
     this.results.push({ frame, group, results, mapVersion });
   }

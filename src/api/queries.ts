@@ -1,24 +1,31 @@
-// Read, GetPartitionMap and GetStatus: from the request to the answer, without gRPC.
+// Read, BatchGetHeads, GetPartitionMap and GetStatus: from the request to the answer, without gRPC.
 import { pid } from 'node:process';
 import { PacelineError } from '../errors.ts';
 import {
   AppendCommand,
+  type BatchGetHeadsRequest,
+  type BatchGetHeadsResponseInput,
+  type ChatMessageInput,
   type GetPartitionMapResponseInput,
   type GetStatusResponseInput,
+  ReadDirection,
   ReadLevel,
   type ReadRequest,
   type ReadResponseInput,
   ShardMapping,
   type StatusReplicaInput,
 } from '../gen/proto.ts';
-import type { Node } from '../node/node.ts';
+import type { ReadLevel as Level, Node } from '../node/node.ts';
+import type { PageRange } from '../node/page-range.ts';
 import { pageLimits, type StoredMessage } from '../node/reader.ts';
 import type { Replica } from '../node/replica.ts';
 import { idOf } from './answers.ts';
 import { mapVersion } from './append-session.ts';
 import { checkConversation } from './check.ts';
+import { decodeToken, encodeToken } from './read-token.ts';
 
 const defaultLimit = 100;
+const headsMax = 1000;
 
 const mappings = {
   mix: ShardMapping.SHARD_MAPPING_MIX,
@@ -30,19 +37,67 @@ export async function read(node: Node, request: ReadRequest): Promise<ReadRespon
   const place = checkConversation(node, request.conversation);
   if ('reason' in place) throw new PacelineError(place);
   const limit = request.limit === 0 ? defaultLimit : request.limit;
-  if (limit > pageLimits.messages) throw limitTooLarge(limit);
+  if (limit > pageLimits.messages) throw limitTooLarge('limit', limit, pageLimits.messages);
+  const partition = node.partitionOf(place.shard);
+  const range = rangeOf(request);
+  const { text: conversation, shard } = place;
   const page = await node.read(
-    { conversation: place.text, shard: place.shard, afterSeq: request.afterSeq.toNumber(), limit },
-    request.level === ReadLevel.READ_LEVEL_EVENTUAL ? 'eventual' : 'linearizable',
+    { conversation, shard, range, limit },
+    levelOf(node, partition, request),
   );
   return {
     messages: page.messages.map(messageOf),
     headSeq: page.head.seq,
     headRev: page.head.rev,
-    minSeq: Math.min(1, page.head.seq),
+    minSeq: page.minSeq,
     servedBy: node.config.id,
     appliedIndex: page.appliedIndex,
+    lagMs: node.replicaOf(partition).lagMs(node.clock.monotonicMs()),
+    readToken: encodeToken(node, partition, page.appliedIndex),
   };
+}
+
+function rangeOf(request: ReadRequest): PageRange {
+  const after = Number(request.afterSeq);
+  const before = Number(request.beforeSeq);
+  const around = Number(request.aroundSeq);
+  if ([after, before, around].filter((seq) => seq > 0).length > 1) {
+    const message = 'at most one of after_seq, before_seq and around_seq';
+    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'after_seq', message });
+  }
+  if (around > 0) return { kind: 'around', seq: around };
+  const isBackward = request.direction === ReadDirection.READ_DIRECTION_BACKWARD;
+  if (before > 0 || (isBackward && after === 0)) return { kind: 'before', seq: before };
+  return { kind: 'after', seq: after };
+}
+
+function levelOf(node: Node, partition: number, request: ReadRequest): Level {
+  const { level, readToken } = request;
+  if (level === ReadLevel.READ_LEVEL_EVENTUAL) return { kind: 'eventual' };
+  const isAtLeast = level === ReadLevel.READ_LEVEL_AT_LEAST;
+  const byToken = level === ReadLevel.READ_LEVEL_UNSPECIFIED && readToken.length > 0;
+  if (!isAtLeast && !byToken) return { kind: 'linearizable' };
+  return { kind: 'at-least', index: decodeToken(node, partition, readToken) };
+}
+
+export async function heads(
+  node: Node,
+  request: BatchGetHeadsRequest,
+): Promise<BatchGetHeadsResponseInput> {
+  const { conversations } = request;
+  if (conversations.length > headsMax) {
+    throw limitTooLarge('conversations', conversations.length, headsMax);
+  }
+  const places = conversations.map((name) => {
+    const place = checkConversation(node, name);
+    if ('reason' in place) throw new PacelineError(place);
+    return place;
+  });
+  const extents = await Promise.all(places.map(({ text, shard }) => node.extent(text, shard)));
+  const found = extents.map(({ head, minSeq }) => {
+    return { headSeq: head.seq, headRev: head.rev, minSeq: head.seq === 0 ? 0 : minSeq };
+  });
+  return { heads: found, servedBy: node.config.id };
 }
 
 export function partitionMap(node: Node): GetPartitionMapResponseInput {
@@ -60,14 +115,14 @@ export function partitionMap(node: Node): GetPartitionMapResponseInput {
 }
 
 export function status(node: Node): GetStatusResponseInput {
-  const { config, founding } = node;
+  const { config } = node;
   return {
     node: config.id,
     cluster: config.cluster.name,
     pid,
     address: config.address,
     state: node.isServing ? 'serving' : 'waiting',
-    waitingFor: node.isServing ? strangersNote(node) : founding.waitingFor(),
+    waitingFor: node.isServing ? strangersNote(node) : node.waitingFor,
     nodes: [...config.nodes].map(([id, address]) => {
       return { id, address, connected: node.isConnected(id) };
     }),
@@ -90,14 +145,13 @@ function replicaStatus({ partition, raft, checkpointIndex }: Replica): StatusRep
   return { partition, role, term, leader, commit, applied, lastIndex, checkpoint, ready };
 }
 
-function messageOf(message: StoredMessage) {
-  const { seq, rev, timeMs } = message;
+export function messageOf(message: StoredMessage): ChatMessageInput {
+  const { seq, rev, timeMs, index, slot } = message;
   const command = AppendCommand.decode(message.command);
-  return { seq, rev, id: idOf(message), timeMs, command };
+  return { seq, rev, id: idOf(message), timeMs, command, index, slot };
 }
 
-function limitTooLarge(limit: number): PacelineError {
-  const message = `limit is ${limit}, the limit is ${pageLimits.messages}`;
-  const field = { field: 'limit', limit: pageLimits.messages };
-  return new PacelineError({ reason: 'TOO_LARGE', message, ...field });
+function limitTooLarge(field: string, has: number, limit: number): PacelineError {
+  const message = `${field} is ${has}, the limit is ${limit}`;
+  return new PacelineError({ reason: 'TOO_LARGE', message, field, limit });
 }

@@ -62,7 +62,7 @@ async function appendLines(
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   const progress = { sent: 0, stored: 0, duplicates: 0, lastSeq: 0 };
   let inFlight = 0;
-  let failure: PacelineError | null = null;
+  let failure: Error | null = null;
   let roomWaiter: (() => void) | null = null;
   const settle = () => {
     inFlight -= 1;

@@ -1,9 +1,7 @@
 // The client as commands use it: servers from --servers, PACELINE_SERVERS or the ones `paceline dev`
 // starts.
-import { randomUUID } from 'node:crypto';
-import { PacelineClient } from '../client/client.ts';
-import { createGrpcClientTransport } from '../client/grpc/transport.ts';
-import { systemClock } from '../clock.ts';
+import type { PacelineClient } from '../client/client.ts';
+import { connect as connectClient } from '../client/grpc/connect.ts';
 import { PacelineError } from '../errors.ts';
 
 const devServers = '127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402';
@@ -27,13 +25,5 @@ export function serversOf({ servers }: ServersFlag): string[] {
 
 /** Gives up after `timeoutMs`; the caller closes it. */
 export function connect(servers: readonly string[], timeoutMs: number): PacelineClient {
-  return new PacelineClient({
-    servers,
-    transport: createGrpcClientTransport(),
-    clock: systemClock,
-    random: Math.random,
-    clientId: randomUUID(),
-    appendTimeoutMs: timeoutMs,
-    readTimeoutMs: timeoutMs,
-  });
+  return connectClient({ servers, appendTimeoutMs: timeoutMs, readTimeoutMs: timeoutMs });
 }

@@ -1,16 +1,41 @@
 // What commands say: answers on standard output (for people, or with --json one compact line each),
 // everything else on standard error.
+import { once } from 'node:events';
 
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 export function sayJson(value: unknown): void {
-  say(JSON.stringify(value, (_key, each) => (typeof each === 'bigint' ? each.toString() : each)));
+  say(jsonLine(value));
+}
+
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value, (_key, each) => {
+    return typeof each === 'bigint' ? each.toString() : each;
+  });
+}
+
+/** Bytes as they are; resolves once more may come. */
+export async function write(bytes: Uint8Array | string): Promise<void> {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }
 
 export function note(line: string): void {
   process.stderr.write(`${line}\n`);
+}
+
+/** Whoever reads the answers has seen enough, as in `... | head`: that is no failure. */
+export function endWhenNobodyReads(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+}
+
+/** The first Ctrl-C or SIGTERM; the second one ends the process at once. */
+export function onInterrupt(call: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, call);
 }
 
 /** Columns padded to the widest cell; numbers to the right. */

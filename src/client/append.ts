@@ -1,6 +1,5 @@
 // An append as callers give it, and as the client carries it until it has ended.
 
-import type { PacelineError } from '../errors.ts';
 import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
 
 export interface Append {
@@ -43,10 +42,14 @@ export interface PendingAppend {
   readonly deadlineMs: number;
   /** An attempt may have stored it. */
   isUnknown: boolean;
+  /** It is in a frame that is not answered yet. */
+  isOut: boolean;
   /** The caller has its answer. */
   ended: boolean;
+  /** Called as it ends, before resolve or reject. */
+  readonly settle: () => void;
   readonly resolve: (appended: Appended) => void;
-  readonly reject: (error: PacelineError) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** The canonical wire form. */

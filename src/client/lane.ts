@@ -35,6 +35,9 @@ export class Lane {
       this.draining = false;
       this.waiting.sort((a, b) => a.number - b.number);
     }
+    if (this.waiting.some(({ ended }) => ended)) {
+      this.waiting = this.waiting.filter(({ ended }) => !ended);
+    }
     let bytes = 0;
     let count = 0;
     for (const { command } of this.waiting) {
@@ -45,6 +48,7 @@ export class Lane {
       if (!fits) break;
     }
     const appends = this.waiting.splice(0, count);
+    for (const append of appends) append.isOut = true;
     if (count > 0) this.groupsOut += 1;
     return { appends, bytes };
   }

@@ -52,6 +52,10 @@ export class PartitionMap {
     throw new PacelineError({ reason: 'BAD_CONVERSATION', field: 'conversation', message });
   }
 
+  get partitionCount(): number {
+    return this.partitions;
+  }
+
   leader(partition: number): string | undefined {
     return this.leaders.get(partition)?.address;
   }

@@ -1,9 +1,10 @@
 // One append session to one node: what it has sent and not yet been answered.
 import { refusalFrom } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
+import { appendSessionPath } from '../gen/services.ts';
 import type { Appended, PendingAppend } from './append.ts';
 import { decodeResponse, encodeFrame, type FrameGroup } from './frames.ts';
-import type { ClientTransport, SessionStream } from './types.ts';
+import type { ClientTransport, Stream } from './types.ts';
 
 /** Less than the 8 MiB after which a node answers BUSY. */
 const unansweredBytesMax = 6 * 1024 * 1024;
@@ -17,7 +18,7 @@ export interface SentGroup {
 export interface SessionOwner {
   /** results[i] is that of group.appends[i]. */
   onResults(session: Session, group: SentGroup, results: readonly AppendResult[]): void;
-  onSessionEnd(session: Session, unanswered: readonly SentGroup[], reason: string): void;
+  onSessionEnd(session: Session, unanswered: readonly SentGroup[]): void;
 }
 
 export class Session {
@@ -25,7 +26,7 @@ export class Session {
   /** Conversations whose order on this stream is broken until they are named in `restart`. */
   readonly broken = new Map<number, Set<string>>();
   private readonly owner: SessionOwner;
-  private readonly stream: SessionStream;
+  private readonly stream: Stream;
   private readonly frames = new Map<number, (SentGroup | null)[]>();
   private nextFrame = 1;
   private unansweredBytes = 0;
@@ -34,9 +35,9 @@ export class Session {
   constructor(address: string, transport: ClientTransport, owner: SessionOwner) {
     this.address = address;
     this.owner = owner;
-    this.stream = transport.openSession(address, {
+    this.stream = transport.openStream(address, appendSessionPath, {
       onResponse: (bytes) => this.take(bytes),
-      onEnd: (reason) => this.end(reason),
+      onEnd: () => this.end(),
     });
   }
 
@@ -82,12 +83,12 @@ export class Session {
     }
   }
 
-  private end(reason: string): void {
+  private end(): void {
     if (this.ended) return;
     this.ended = true;
     const unanswered = [...this.frames.values()].flat().filter((group) => group !== null);
     this.frames.clear();
-    this.owner.onSessionEnd(this, unanswered, reason);
+    this.owner.onSessionEnd(this, unanswered);
   }
 }
 

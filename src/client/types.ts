@@ -1,15 +1,21 @@
 // What the client is given: a way to reach nodes, time and chance. Real over gRPC, faked in the lab.
+import type { Clock } from '../clock.ts';
+import type { PacelineError } from '../errors.ts';
 import type { Codec } from '../gen/codec.ts';
 
-export interface SessionEvents {
-  /** An AppendSessionResponse. */
+export interface StreamEvents {
+  /** A response message. */
   onResponse(bytes: Buffer): void;
-  /** The stream is gone; what was not answered has an unknown outcome. Called once. */
-  onEnd(reason: string): void;
+  /** The stream is gone: with Paceline's refusal where it sent one. Called once. */
+  onEnd(error: PacelineError): void;
 }
 
-export interface SessionStream {
-  send(frame: Buffer): void;
+export interface Stream {
+  send(request: Buffer): void;
+  /** Responses wait until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** onEnd is not called any more. */
   close(): void;
 }
 
@@ -20,7 +26,7 @@ export interface Rpc<Request, RequestInput, Response, ResponseInput> {
 }
 
 export interface ClientTransport {
-  openSession(address: string, events: SessionEvents): SessionStream;
+  openStream(address: string, path: string, events: StreamEvents): Stream;
   /** Rejects with PacelineError; UNREACHABLE where the server was not reached in time. */
   call<Request, RequestInput, Response, ResponseInput>(
     address: string,
@@ -30,3 +36,33 @@ export interface ClientTransport {
   ): Promise<Response>;
   close(): void;
 }
+
+export interface ClientOptions {
+  /** host:port of one node at least; the others are learned. */
+  readonly servers: readonly string[];
+  readonly transport: ClientTransport;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Names this client in the keys it makes: unique among all clients, such as a UUID. */
+  readonly clientId: string;
+  /** An append ends after this at the latest; 30 s where not given. */
+  readonly appendTimeoutMs?: number;
+  /** A read ends after this at the latest; 10 s where not given. */
+  readonly readTimeoutMs?: number;
+  /** Bytes of appends that may wait for their answer; 16 MiB where not given. */
+  readonly bufferBytesMax?: number;
+  /** What an append does beyond that: wait for room (default), or end with BUSY at once. */
+  readonly whenFull?: 'wait' | 'refuse';
+}
+
+/** Reasons after which the same may be tried again, here or at another node. */
+export const retryable: ReadonlySet<string> = new Set([
+  'NOT_LEADER',
+  'NO_LEADER',
+  'BUSY',
+  'STOPPING',
+  'UNREACHABLE',
+  'OUTCOME_UNKNOWN',
+  'SESSION_ORDER',
+]);

@@ -308,7 +308,7 @@ export interface ConversationHeadInput {
 }
 export const ConversationHead = codec<ConversationHead, ConversationHeadInput>('paceline.v1.ConversationHead');
 
-/** The first one of a stream has `start`, all others only `credits`. */
+/** The first one of a stream has `start`, all others only `credits`. A client that ends its side of the stream needs no credits: then only the stream's own flow control slows the node down. */
 export interface SubscribeRequest {
   readonly start: SubscribeStart | null;
   /** Messages that may be sent beyond those allowed so far. */

@@ -3,6 +3,8 @@
 import {
   AppendRequest,
   AppendResponse,
+  BatchGetHeadsRequest,
+  BatchGetHeadsResponse,
   GetPartitionMapRequest,
   GetPartitionMapResponse,
   GetStatusRequest,
@@ -17,6 +19,11 @@ const operator = '/paceline.v1.OperatorService';
 export const rpcs = {
   append: { path: `${log}/Append`, request: AppendRequest, response: AppendResponse },
   read: { path: `${log}/Read`, request: ReadRequest, response: ReadResponse },
+  batchGetHeads: {
+    path: `${log}/BatchGetHeads`,
+    request: BatchGetHeadsRequest,
+    response: BatchGetHeadsResponse,
+  },
   getPartitionMap: {
     path: `${log}/GetPartitionMap`,
     request: GetPartitionMapRequest,
@@ -30,3 +37,4 @@ export const rpcs = {
 } as const;
 
 export const appendSessionPath = `${log}/AppendSession`;
+export const subscribePath = `${log}/Subscribe`;

@@ -18,6 +18,7 @@ import type {
   TransportEvents,
 } from '../transport/types.ts';
 import type { NodeConfig } from './config.ts';
+import { ConversationFeed, PartitionFeed } from './feeds.ts';
 import {
   decodeFounding,
   differences,
@@ -29,7 +30,7 @@ import {
 } from './founding.ts';
 import { type Group, refuseGroup } from './groups.ts';
 import { LogTime } from './log-time.ts';
-import { type MessagePage, type PageRequest, readPage } from './reader.ts';
+import { type Extent, type MessagePage, type PageRequest, readExtent, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
 import { TurnLoop } from './turn.ts';
 
@@ -46,7 +47,11 @@ export interface NodeDeps {
   readonly onFatal: (error: Error) => void;
 }
 
-export type ReadLevel = 'linearizable' | 'eventual';
+export type ReadLevel =
+  | { readonly kind: 'linearizable' }
+  | { readonly kind: 'eventual' }
+  /** Everything up to this index of the partition's log. */
+  | { readonly kind: 'at-least'; readonly index: number };
 
 export class Node implements TransportEvents {
   readonly config: NodeConfig;
@@ -106,6 +111,16 @@ export class Node implements TransportEvents {
     return this.deps.clock;
   }
 
+  /** For status: what keeps this node from serving, with what other nodes said to it; '' = nothing. */
+  get waitingFor(): string {
+    const waiting = this.founding.waitingFor();
+    if (waiting === '') return '';
+    const refusals = [...this.config.nodes.keys()].map((node) => {
+      return node === this.config.id ? null : this.deps.transport.lastRefusal(node);
+    });
+    return [waiting, ...new Set(refusals.filter((refusal) => refusal !== null))].join('; ');
+  }
+
   get isServing(): boolean {
     return this.replicas.length > 0 && !this.stopped;
   }
@@ -130,17 +145,45 @@ export class Node implements TransportEvents {
     else replica.submit(group);
   }
 
-  /** Errors: NO_LEADER, STOPPING, CORRUPT. */
+  /** Errors: TRIMMED, IN_FUTURE, NO_LEADER, NOT_CAUGHT_UP, STOPPING, CORRUPT. */
   async read(request: PageRequest, level: ReadLevel): Promise<MessagePage> {
-    const replica = this.replicas[this.partitionOf(request.shard)];
-    if (replica === undefined || this.stopped) throw new PacelineError(this.notServing());
-    if (level === 'linearizable') {
-      const { clock, config } = this.deps;
-      const answered = replica.reads.linearizable(clock.monotonicMs() + config.limits.leaderWaitMs);
-      this.turns.wake(replica);
-      await answered;
-    }
+    const replica = this.replicaOf(this.partitionOf(request.shard));
+    await this.waitFor(replica, level);
     return readPage(replica, this.deps.store, request);
+  }
+
+  /** What a conversation has on this replica, as far as applied. */
+  extent(conversation: string, shard: number): Promise<Extent> {
+    const replica = this.replicaOf(this.partitionOf(shard));
+    return readExtent(replica, this.deps.store, conversation, shard);
+  }
+
+  feed(conversation: string, shard: number, afterSeq: number): ConversationFeed {
+    const replica = this.replicaOf(this.partitionOf(shard));
+    return new ConversationFeed(replica, this.deps.store, conversation, shard, afterSeq);
+  }
+
+  partitionFeed(partition: number, afterIndex: number): PartitionFeed {
+    return new PartitionFeed(this.replicaOf(partition), this.deps.store, afterIndex);
+  }
+
+  /** Resolves once this node's replica is as fresh as the level asks. */
+  async waitFor(replica: Replica, level: ReadLevel): Promise<void> {
+    if (level.kind === 'eventual') return;
+    const deadlineMs = this.clock.monotonicMs() + this.config.limits.leaderWaitMs;
+    const waited =
+      level.kind === 'linearizable'
+        ? replica.reads.linearizable(deadlineMs)
+        : replica.reads.atLeast(level.index, deadlineMs);
+    this.turns.wake(replica);
+    await waited;
+  }
+
+  /** Errors: NO_LEADER, STOPPING where this node does not serve. */
+  replicaOf(partition: number): Replica {
+    const replica = this.replicas[partition];
+    if (replica === undefined || this.stopped) throw new PacelineError(this.notServing());
+    return replica;
   }
 
   // TransportEvents
@@ -294,7 +337,7 @@ export class Node implements TransportEvents {
   private notServing() {
     const message = this.stopped
       ? 'this node is stopping'
-      : `this node waits for ${this.founding.waitingFor()}`;
+      : `this node waits for ${this.waitingFor}`;
     const reason = this.stopped ? ('STOPPING' as const) : ('NO_LEADER' as const);
     return { reason, message, retryAfterMs: 200 };
   }

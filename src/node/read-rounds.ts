@@ -39,6 +39,14 @@ export class ReadRounds {
     });
   }
 
+  /** Resolves once `index` is applied here. Errors: NOT_CAUGHT_UP. */
+  atLeast(index: number, deadlineMs: number): Promise<void> {
+    if (index <= this.raft.applied) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.confirmed.push({ index, read: { deadlineMs, resolve, reject } });
+    });
+  }
+
   answered(context: number, index: number | null): void {
     const read = this.asked.get(context);
     if (read === undefined) return;
@@ -58,6 +66,7 @@ export class ReadRounds {
   /** Asks again for what nobody could tell, and gives up what is over its deadline. */
   retry(): void {
     const nowMs = this.clock.monotonicMs();
+    this.giveUpWaiting(nowMs);
     const again = this.unanswered;
     this.unanswered = [];
     for (const read of again) {
@@ -78,6 +87,21 @@ export class ReadRounds {
     this.confirmed = [];
     const stopping = new PacelineError({ reason: 'STOPPING', message: 'this node is stopping' });
     for (const read of all) read.reject(stopping);
+  }
+
+  private giveUpWaiting(nowMs: number): void {
+    if (!this.confirmed.some(({ read }) => read.deadlineMs <= nowMs)) return;
+    for (const { index, read } of this.confirmed) {
+      if (read.deadlineMs <= nowMs) read.reject(this.notCaughtUp(index));
+    }
+    this.confirmed = this.confirmed.filter(({ read }) => read.deadlineMs > nowMs);
+  }
+
+  private notCaughtUp(index: number): PacelineError {
+    const { applied, leader } = this.raft;
+    const message = `this replica has applied ${applied} of ${index}; node ${leader} leads`;
+    const details = { reason: 'NOT_CAUGHT_UP' as const, message, limit: index, actual: applied };
+    return new PacelineError(leader === 0 ? details : { ...details, leader });
   }
 
   private start(read: Read): void {

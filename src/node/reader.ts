@@ -3,18 +3,19 @@
 import { assert } from '../assert.ts';
 import { type LogEntry, payloadCommands, payloadHeader } from '../entry.ts';
 import { commandAt, decodeCommandsHeader } from '../order/header.ts';
-import { headKey, indexKey, indexKeyFirstSeq } from '../order/row-keys.ts';
-import { decodeHead, decodeIndexRow, type Head, type Place } from '../order/rows.ts';
+import { floorKey, headKey, indexKey, indexKeyFirstSeq } from '../order/row-keys.ts';
+import { decodeFloor, decodeHead, decodeIndexRow, type Head, type Place } from '../order/rows.ts';
 import type { Store } from '../storage/types.ts';
+import { type PageRange, resolveRange } from './page-range.ts';
 import type { Replica } from './replica.ts';
 
 export const pageLimits = { messages: 1000, bytes: 1024 * 1024 } as const;
+const entriesAtOnce = 64;
 
 export interface PageRequest {
   readonly conversation: string;
   readonly shard: number;
-  /** Exclusive. */
-  readonly afterSeq: number;
+  readonly range: PageRange;
   /** 1 to pageLimits.messages. */
   readonly limit: number;
 }
@@ -26,76 +27,99 @@ export interface StoredMessage {
   readonly idCounter: number;
   readonly shard: number;
   readonly timeMs: number;
+  readonly index: number;
+  readonly slot: number;
   /** The wire form of its AppendCommand. */
   readonly command: Uint8Array;
 }
 
 export interface MessagePage {
+  /** In order of seq. */
   readonly messages: readonly StoredMessage[];
   readonly head: Head;
+  /** Oldest seq that can be read. */
+  readonly minSeq: number;
   readonly appliedIndex: number;
 }
 
-/** One page, as of what the replica had applied at the call. */
+/** What a conversation has on this replica. */
+export interface Extent {
+  readonly head: Head;
+  readonly minSeq: number;
+}
+
+/** One page, as of what the replica had applied at the call. Errors: TRIMMED, IN_FUTURE, CORRUPT. */
 export async function readPage(
   replica: Replica,
   store: Store,
   request: PageRequest,
 ): Promise<MessagePage> {
   const appliedIndex = replica.raft.applied;
-  const { rows, partition } = replica;
-  const { conversation, shard, afterSeq, limit } = request;
-  const inMemory = rows.placesInMemory(conversation, afterSeq + 1, afterSeq + limit);
-  const known = rows.head(conversation);
-  const head = known === undefined ? null : { seq: known.seq, rev: known.rev };
-  const headRow = head ?? (await fetchHead(store, partition, shard, conversation));
-  const lastSeq = Math.min(afterSeq + limit, headRow.seq);
-  const before = inMemory[0]?.seq ?? lastSeq + 1;
-  const onDisk = await fetchPlaces(store, partition, request, before - 1);
+  const { conversation, shard, range, limit } = request;
+  const { head, minSeq } = await readExtent(replica, store, conversation, shard);
+  const { first, last, fromEnd } = resolveRange(range, limit, minSeq, head.seq);
+  const inMemory = replica.rows.placesInMemory(conversation, first, last);
+  const before = inMemory[0]?.seq ?? last + 1;
+  const onDisk = await fetchPlaces(store, replica.partition, request, first, before - 1);
   const places = [...onDisk, ...inMemory];
-  assertDense(places, afterSeq, lastSeq);
-  const messages = await fetchMessages(replica, store, places);
-  return { messages, head: headRow, appliedIndex };
+  assertDense(places, first, last);
+  const messages = await fetchMessages(replica, store, fromEnd ? places.reverse() : places);
+  return {
+    messages: fromEnd ? messages.reverse() : messages,
+    head,
+    minSeq: head.seq === 0 ? 0 : minSeq,
+    appliedIndex,
+  };
 }
 
-async function fetchHead(
+/** Head and floor: from memory, or both from the store at once. */
+export async function readExtent(
+  replica: Replica,
   store: Store,
-  partition: number,
-  shard: number,
   conversation: string,
-): Promise<Head> {
-  const [value] = await store.getRows(partition, [headKey(shard, conversation)]);
-  return decodeHead(value ?? null);
+  shard: number,
+): Promise<Extent> {
+  const { rows, partition, floors } = replica;
+  const known = rows.head(conversation);
+  const floor = floors.get(conversation);
+  if (known !== undefined && floor !== undefined) {
+    return { head: { seq: known.seq, rev: known.rev }, minSeq: floor };
+  }
+  const head = known === undefined ? null : { seq: known.seq, rev: known.rev };
+  const keys = [floorKey(shard, conversation), headKey(shard, conversation)];
+  const [floorRow, headRow] = await store.getRows(partition, keys);
+  const minSeq = decodeFloor(floorRow ?? null);
+  floors.set(conversation, minSeq);
+  return { head: head ?? decodeHead(headRow ?? null), minSeq };
 }
 
-/** Places of afterSeq + 1 .. lastSeq from index rows: the row that holds the first, and what follows. */
+/** Places of first..last from index rows: the row that holds the first, and what follows. */
 async function fetchPlaces(
   store: Store,
   partition: number,
-  request: PageRequest,
-  lastSeq: number,
+  { conversation, shard }: PageRequest,
+  first: number,
+  last: number,
 ): Promise<Place[]> {
-  const { conversation, shard, afterSeq } = request;
-  if (lastSeq <= afterSeq) return [];
+  if (last < first) return [];
   const keyOf = (seq: number) => indexKey(shard, conversation, seq);
   const [holder] = await store.scanRows(partition, {
     from: keyOf(0),
-    to: keyOf(afterSeq + 2),
+    to: keyOf(first + 1),
     limit: 1,
     reverse: true,
   });
-  const from = holder === undefined ? keyOf(afterSeq + 1) : holder.key;
-  const to = keyOf(lastSeq + 1);
+  const from = holder === undefined ? keyOf(first) : holder.key;
+  const to = keyOf(last + 1);
   const found = await store.scanRows(partition, { from, to, limit: pageLimits.messages + 1 });
   const places = found.flatMap(({ key, value }) => decodeIndexRow(value, indexKeyFirstSeq(key)));
-  return places.filter(({ seq }) => seq > afterSeq && seq <= lastSeq);
+  return places.filter(({ seq }) => seq >= first && seq <= last);
 }
 
-function assertDense(places: readonly Place[], afterSeq: number, lastSeq: number): void {
-  const expected = Math.max(0, lastSeq - afterSeq);
-  assert(places.length === expected, 'every seq up to the head has a place');
+function assertDense(places: readonly Place[], first: number, last: number): void {
+  assert(places.length === Math.max(0, last - first + 1), 'every seq up to the head has a place');
   for (const [i, place] of places.entries()) {
-    assert(place.seq === afterSeq + 1 + i, 'places are in order of seq, without a hole');
+    assert(place.seq === first + i, 'places are in order of seq, without a hole');
   }
 }
 
@@ -107,16 +131,18 @@ async function fetchMessages(
 ): Promise<StoredMessage[]> {
   const messages: StoredMessage[] = [];
   let bytes = 0;
-  for (let start = 0; start < places.length; ) {
-    const some = places.slice(start, start + 64);
+  for (let start = 0; start < places.length; start += entriesAtOnce) {
+    const some = places.slice(start, start + entriesAtOnce);
     const entries = await fetchEntries(replica, store, some);
     for (const place of some) {
-      const message = messageAt(entries, place);
+      const entry = entries.get(place.index);
+      assert(entry !== undefined, 'the entry of a place was fetched');
+      const message = messageAt(entry, place.slot);
+      assert(message.seq === place.seq, 'the slot of a place holds its seq');
       bytes += message.command.length;
       if (bytes > pageLimits.bytes && messages.length > 0) return messages;
       messages.push(message);
     }
-    start += some.length;
   }
   return messages;
 }
@@ -139,20 +165,26 @@ async function fetchEntries(
   return entries;
 }
 
-function messageAt(entries: ReadonlyMap<number, LogEntry>, place: Place): StoredMessage {
-  const entry = entries.get(place.index);
-  assert(entry !== undefined, 'the entry of a place was fetched');
+function messageAt(entry: LogEntry, slot: number): StoredMessage {
   const columns = decodeCommandsHeader(payloadHeader(entry.payload));
   const { seqs, revs, idAheadMs, idCounters, shards } = columns;
-  const { slot } = place;
-  assert(seqs[slot] === place.seq, 'the slot of a place holds its seq');
   return {
-    seq: place.seq,
+    seq: seqs[slot] ?? 0,
     rev: revs[slot] ?? 0,
     idMs: entry.timeMs + (idAheadMs[slot] ?? 0),
     idCounter: idCounters[slot] ?? 0,
     shard: shards[slot] ?? 0,
     timeMs: entry.timeMs,
+    index: entry.index,
+    slot,
     command: commandAt(columns, payloadCommands(entry.payload), slot),
   };
+}
+
+/** All messages of a Commands entry from `fromSlot` on. */
+export function messagesOf(entry: LogEntry, fromSlot: number): StoredMessage[] {
+  const { seqs } = decodeCommandsHeader(payloadHeader(entry.payload));
+  const messages: StoredMessage[] = [];
+  for (let slot = fromSlot; slot < seqs.length; slot++) messages.push(messageAt(entry, slot));
+  return messages;
 }

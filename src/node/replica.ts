@@ -32,10 +32,12 @@ import {
 import type { NodeId, PeerMessage } from '../transport/types.ts';
 import { AppendQueue, type SequencingHost } from './append-queue.ts';
 import type { NodeLimits } from './config.ts';
+import { Floors } from './floors.ts';
 import { breakOrder, type Group, type Outcome, refuseGroup } from './groups.ts';
 import { type LogTime, Stamps } from './log-time.ts';
 import { ReadRounds } from './read-rounds.ts';
 import { type Decided, failedOutcomes, Waits } from './waits.ts';
+import { Watchers } from './watchers.ts';
 
 /** What a replica hands to the turn. */
 export interface TurnOutput {
@@ -70,6 +72,8 @@ export class Replica implements SequencingHost {
   /** Index of the newest checkpoint on disk. */
   checkpointIndex: number;
   readonly reads: ReadRounds;
+  readonly floors = new Floors();
+  readonly watchers = new Watchers();
   private readonly deps: ReplicaDeps;
   private readonly queue: AppendQueue;
   private readonly waits: Waits;
@@ -86,6 +90,10 @@ export class Replica implements SequencingHost {
   private foldedSinceCheckpoint = false;
   private lastFoldMs = 0;
   private checkpointProposed = 0;
+  /** The newest commit index heard of, when, and the newest time whose commit index is applied. */
+  private heardCommit = 0;
+  private heardMs = 0;
+  private freshMs = 0;
   /** The term in which this replica leads; 0 = it does not. */
   private ledTerm = 0;
 
@@ -130,8 +138,16 @@ export class Replica implements SequencingHost {
   }
 
   step(message: PeerMessage): void {
-    this.raft.step(message, this.deps.clock.monotonicMs());
+    const nowMs = this.deps.clock.monotonicMs();
+    this.raft.step(message, nowMs);
+    if (message.type === 'Append' || message.type === 'Heartbeat') this.heard(nowMs);
     this.deps.wake(this);
+  }
+
+  /** Since this replica heard of a commit index that it has now applied; a leader is that itself. */
+  lagMs(nowMs: number): number {
+    if (this.raft.role === 'leader') return 0;
+    return Math.round(nowMs - this.freshMs);
   }
 
   tick(nowMs: number): void {
@@ -281,6 +297,14 @@ export class Replica implements SequencingHost {
     for (const read of effects.reads) this.onReadState(read.context, read.index);
   }
 
+  private heard(nowMs: number): void {
+    const { commit, applied } = this.raft;
+    if (applied >= this.heardCommit) this.freshMs = this.heardMs;
+    this.heardCommit = commit;
+    this.heardMs = nowMs;
+    if (applied >= commit) this.freshMs = nowMs;
+  }
+
   private onRole(leads: boolean, term: number): void {
     if (this.ledTerm !== 0 && (!leads || term !== this.ledTerm)) {
       this.endTerm(this.notLeader(), this.ledTerm);
@@ -321,12 +345,14 @@ export class Replica implements SequencingHost {
     this.leading?.folded(last.index);
     this.raft.onApplied(last.index);
     this.reads.applied(last.index);
+    if (!this.watchers.isEmpty) this.watchers.tell();
   }
 
   private fold(entry: LogEntry, output: TurnOutput): void {
     const { payload, index, timeMs } = entry;
     if (entry.kind === EntryKind.COMMANDS) {
-      this.rows.fold(index, timeMs, payloadHeader(payload), payloadCommands(payload));
+      const touched = this.watchers.isEmpty ? undefined : this.tellWatchers;
+      this.rows.fold(index, timeMs, payloadHeader(payload), payloadCommands(payload), touched);
       this.foldedSinceCheckpoint = true;
       this.lastFoldMs = this.deps.clock.monotonicMs();
     } else if (entry.kind === EntryKind.CHECKPOINT) {
@@ -341,6 +367,10 @@ export class Replica implements SequencingHost {
     }
     this.waits.committed(index);
   }
+
+  private readonly tellWatchers = (conversation: string) => {
+    this.watchers.touched(conversation);
+  };
 
   /** Rule 8: by dirty rows, by log to replay, or after a second without appends. */
   private proposeCheckpoint(nowMs: number): void {

@@ -3,13 +3,23 @@
 //   shard (2) | kind (1) | conversation text | 0 | first seq (8)      and      0xffff | 3 | page (8) | block (2)
 import { assert } from '../assert.ts';
 
-const kind = { head: 1, index: 2, dedupe: 3 } as const;
+const kind = { head: 1, index: 2, dedupe: 3, floor: 4 } as const;
 const partitionWide = 0xffff;
 /** The block number under which a page's filter stands. */
 const filterBlock = 0xffff;
 
 export function headKey(shard: number, conversation: string): Uint8Array {
   return conversationKey(shard, kind.head, conversation, 0);
+}
+
+/** Of the oldest seq of a conversation that can be read; no row: 1. */
+export function floorKey(shard: number, conversation: string): Uint8Array {
+  return conversationKey(shard, kind.floor, conversation, 0);
+}
+
+/** Of the oldest index of the partition's log that can be read; no row: 1. */
+export function firstIndexKey(): Uint8Array {
+  return Buffer.from([partitionWide >> 8, partitionWide & 0xff, kind.floor]);
 }
 
 /** Of the places of a run of seqs that starts at `firstSeq`. */

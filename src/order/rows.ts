@@ -83,8 +83,14 @@ export class Rows {
     return this.frozen !== null;
   }
 
-  /** Folds a Commands entry: total, and needs no earlier row. */
-  fold(index: number, timeMs: number, header: Uint8Array, commands: Uint8Array): void {
+  /** Folds a Commands entry: total, and needs no earlier row. Says which conversations it touched. */
+  fold(
+    index: number,
+    timeMs: number,
+    header: Uint8Array,
+    commands: Uint8Array,
+    onConversation?: (conversation: string) => void,
+  ): void {
     const { lengths, seqs, revs, idAheadMs, shards } = decodeCommandsHeader(header);
     let start = 0;
     for (const [slot, length] of lengths.entries()) {
@@ -92,6 +98,7 @@ export class Rows {
       start += length;
       const seq = seqs[slot] ?? 0;
       this.foldHead(identity.conversation, shards[slot] ?? 0, seq, revs[slot] ?? 0, index, slot);
+      onConversation?.(identity.conversation);
       if (identity.key !== '') this.keys.fold(identity.key, { seq, index, slot }, timeMs);
       this.highestIdMs = Math.max(this.highestIdMs, timeMs + (idAheadMs[slot] ?? 0));
     }
@@ -250,6 +257,18 @@ export function decodeHead(value: Uint8Array | null): Head {
   assert(version === stateVersion, 'a head row has the version this code writes');
   assert(typeof seq === 'number' && typeof rev === 'number', 'a head row holds seq and rev');
   return { seq, rev };
+}
+
+/** Of a floor row's value; null: no row stands, nothing is gone. */
+export function decodeFloor(value: Uint8Array | null): number {
+  if (value === null) return 1;
+  const [version, floor] = unpackArray(value) ?? [];
+  assert(version === stateVersion && typeof floor === 'number', 'a floor row holds a number');
+  return floor;
+}
+
+export function encodeFloor(floor: number): Uint8Array {
+  return pack([stateVersion, floor]);
 }
 
 /** The places in an index row's value whose first seq is `firstSeq`. */

@@ -44,8 +44,13 @@ describe('names of conversations', () => {
     expect(fourth.map(brief)).toEqual([[4]]);
     for (const conversation of ['p:alice~bob', 'p:bob~alice']) {
       const { messages } = await client.read({ conversation });
-      expect(messages.map(({ command }) => String(command?.body))).toEqual(['1', '2', '3', '4']);
-      expect(new Set(messages.map(({ command }) => command?.conversation))).toEqual(
+      expect(messages.map(({ body }) => Buffer.from(body).toString())).toEqual([
+        '1',
+        '2',
+        '3',
+        '4',
+      ]);
+      expect(new Set(messages.map((message) => message.conversation))).toEqual(
         new Set(['p:alice~bob']),
       );
     }
@@ -78,10 +83,7 @@ describe('bodies', () => {
     await client.append({ conversation, sender, body });
     await unary({ conversation, sender, body });
     const { messages } = await client.read({ conversation });
-    expect(messages.map(({ command }) => body.equals(command?.body ?? Buffer.from('?')))).toEqual([
-      true,
-      true,
-    ]);
+    expect(messages.map((message) => body.equals(message.body))).toEqual([true, true]);
   });
 
   it('refuses one byte more than 256 KiB by the field and the limit, on every way in', async () => {
@@ -91,7 +93,7 @@ describe('bodies', () => {
     await expect(unary({ conversation, sender, body })).rejects.toMatchObject(refusal);
     const append = fixture.client.append({ conversation, sender, body });
     await expect(append).rejects.toMatchObject(refusal);
-    expect((await fixture.client.read({ conversation })).headSeq.toNumber()).toBe(0);
+    expect((await fixture.client.read({ conversation })).headSeq).toBe(0);
   });
 });
 

@@ -33,7 +33,7 @@ describe('a window of 2 s', () => {
     const first = await fixture.client.append(append);
     expect(await fixture.client.append(append)).toEqual({ ...first, duplicate: true });
     const before = await checkpoints(fixture);
-    await appendAll(fixture, 3000, 'traffic');
+    await appendAll(fixture, 2100, 'traffic');
     await until('a checkpoint', 10_000, async () => (await checkpoints(fixture)) > before);
     expect(await fixture.client.append(append)).toEqual({ ...first, duplicate: true });
     const renewed = await until('the window has ended', 15_000, async () => {

@@ -33,7 +33,7 @@ describe('unary calls', () => {
     for (const node of everyNode) {
       const answer = await client.read({ conversation, server: cluster.node(node).address });
       expect(answer.servedBy).toBe(node);
-      expect(answer.messages.map(({ command }) => String(command?.body))).toEqual(['hello']);
+      expect(answer.messages.map(({ body }) => Buffer.from(body).toString())).toEqual(['hello']);
     }
   });
 
@@ -52,7 +52,7 @@ describe('read levels', () => {
     for (let i = 0; i < 30; i++) {
       const { seq } = await client.append({ conversation, sender, body: `${i}` });
       const reads = cluster.nodes.map(({ address: server }) =>
-        client.read({ conversation, server }),
+        client.read({ conversation, server, level: 'linearizable' }),
       );
       const heads = (await Promise.all(reads)).map(({ headSeq }) => Number(headSeq));
       expect(heads).toEqual([seq, seq, seq]);
@@ -81,13 +81,14 @@ describe('read levels', () => {
     await Promise.all([two?.kill(), three?.kill()]);
     const { headSeq } = await client.read({ conversation, server, level: 'eventual' });
     expect(Number(headSeq)).toBe(1);
-    await expect(client.read({ conversation, server })).rejects.toMatchObject({
+    const strict = { conversation, server, level: 'linearizable' } as const;
+    await expect(client.read(strict)).rejects.toMatchObject({
       reason: 'NO_LEADER',
     });
     two?.start();
     three?.start();
     await cluster.ready();
-    expect(Number((await client.read({ conversation, server })).headSeq)).toBe(1);
+    expect((await client.read(strict)).headSeq).toBe(1);
   });
 });
 

@@ -1,31 +1,32 @@
 // An AppendSession by hand: frames as the test wants them, answers by frame and group.
 import { until } from '../../scripts/harness/until.ts';
-import type { ClientTransport, SessionStream } from '../../src/client/types.ts';
+import type { ClientTransport, Stream } from '../../src/client/types.ts';
 import {
   type AppendGroupInput,
   type AppendResult,
   AppendSessionRequest,
   AppendSessionResponse,
 } from '../../src/gen/proto.ts';
+import { appendSessionPath } from '../../src/gen/services.ts';
 
 const answerDeadlineMs = 15_000;
 
 export class RawSession {
   /** Why the stream ended; '' while it is open. */
   ended = '';
-  private readonly stream: SessionStream;
+  private readonly stream: Stream;
   private readonly answers = new Map<string, readonly AppendResult[]>();
   private nextFrame = 1;
 
   constructor(transport: ClientTransport, address: string) {
-    this.stream = transport.openSession(address, {
+    this.stream = transport.openStream(address, appendSessionPath, {
       onResponse: (bytes) => {
         for (const { frame, group, results } of AppendSessionResponse.decode(bytes).groups) {
           this.answers.set(`${frame}/${group}`, results);
         }
       },
-      onEnd: (reason) => {
-        this.ended = reason;
+      onEnd: (error) => {
+        this.ended = error.reason;
       },
     });
   }

@@ -12,10 +12,11 @@ import {
 } from '@grpc/grpc-js';
 import { PacelineError, type Refusal } from '../../errors.ts';
 import type { Codec } from '../../gen/codec.ts';
-import { appendSessionPath, rpcs } from '../../gen/services.ts';
+import { appendSessionPath, rpcs, subscribePath } from '../../gen/services.ts';
 import type { Node } from '../../node/node.ts';
 import { AppendSession } from '../append-session.ts';
-import { partitionMap, read, status } from '../queries.ts';
+import { heads, partitionMap, read, status } from '../queries.ts';
+import { Subscription } from '../subscription.ts';
 import { toStatus } from './status.ts';
 import { UnaryAppends } from './unary-append.ts';
 
@@ -44,6 +45,7 @@ export function createApiServer(
   const unary = {
     append: unaryHandler(rpcs.append, (request) => unaryAppends.append(request), log),
     read: unaryHandler(rpcs.read, (request) => read(node, request), log),
+    batchGetHeads: unaryHandler(rpcs.batchGetHeads, (request) => heads(node, request), log),
     getPartitionMap: unaryHandler(rpcs.getPartitionMap, async () => partitionMap(node), log),
     getStatus: unaryHandler(rpcs.getStatus, async () => status(node), log),
   };
@@ -52,6 +54,8 @@ export function createApiServer(
   }
   const session = bidiDefinition(appendSessionPath);
   server.addService({ session }, { session: sessionHandler(node) });
+  const subscribe = bidiDefinition(subscribePath);
+  server.addService({ subscribe }, { subscribe: subscribeHandler(node) });
   for (const { definition, handlers } of extra) server.addService(definition, handlers);
   return {
     listen: (address) => listen(server, address),
@@ -120,6 +124,29 @@ function sessionHandler(node: Node): handleBidiStreamingCall<Buffer, Buffer> {
     const close = () => {
       open = false;
     };
+    call.on('error', close);
+    call.on('cancelled', close);
+  };
+}
+
+function subscribeHandler(node: Node): handleBidiStreamingCall<Buffer, Buffer> {
+  return (call: ServerDuplexStream<Buffer, Buffer>) => {
+    const subscription = new Subscription(node, {
+      write: (response) => call.write(response),
+      fail: (error) => call.emit('error', toStatus(error)),
+    });
+    call.on('drain', () => subscription.resume());
+    call.on('data', (bytes: Buffer) => {
+      try {
+        subscription.take(bytes);
+      } catch (error) {
+        if (!(error instanceof PacelineError)) throw error;
+        subscription.close();
+        call.emit('error', toStatus(error));
+      }
+    });
+    const close = () => subscription.close();
+    call.on('end', () => subscription.endOfRequests());
     call.on('error', close);
     call.on('cancelled', close);
   };

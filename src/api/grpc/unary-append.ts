@@ -59,8 +59,7 @@ export class UnaryAppends {
   ): Promise<AppendResponseInput | Refusal> {
     const outcome = await this.submit(placed);
     if (outcome.kind === 'stored') {
-      const { dedupe } = this.node.config.cluster;
-      return { result: resultOf(outcome, dedupe.windowMs), servedBy: this.node.config.id };
+      return { result: resultOf(this.node, outcome), servedBy: this.node.config.id };
     }
     const { refusal } = outcome;
     if (forwarded || refusal.leaderAddress === undefined) return refusal;

@@ -2,8 +2,7 @@
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { PacelineError, type Refusal } from '../../errors.ts';
 import { sentRefusal } from '../../gen/google-rpc.ts';
-import { appendSessionPath } from '../../gen/services.ts';
-import type { ClientTransport, Rpc, SessionEvents, SessionStream } from '../types.ts';
+import type { ClientTransport, Rpc, Stream, StreamEvents } from '../types.ts';
 
 const channelOptions = {
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
@@ -29,7 +28,7 @@ export function createGrpcClientTransport(): ClientTransport {
     return found;
   };
   return {
-    openSession: (address, events) => openSession(channel(address), events),
+    openStream: (address, path, events) => openStream(channel(address), path, events),
     call: (address, rpc, request, timeoutMs) => call(channel(address), rpc, request, timeoutMs),
     close: () => {
       for (const each of channels.values()) each.close();
@@ -38,21 +37,25 @@ export function createGrpcClientTransport(): ClientTransport {
   };
 }
 
-function openSession(client: Client, events: SessionEvents): SessionStream {
-  const stream = client.makeBidiStreamRequest(appendSessionPath, identity, identity);
+function openStream(client: Client, path: string, events: StreamEvents): Stream {
+  const stream = client.makeBidiStreamRequest(path, identity, identity);
   let ended = false;
-  const end = (reason: string) => {
+  const end = (refusal: Refusal) => {
     if (ended) return;
     ended = true;
-    events.onEnd(reason);
+    events.onEnd(new PacelineError(refusal));
   };
-  stream.on('data', (bytes: Buffer) => events.onResponse(bytes));
-  stream.on('error', (error: ServiceError) => end(error.details));
-  stream.on('end', () => end('the node ended the session'));
+  stream.on('data', (bytes: Buffer) => {
+    if (!ended) events.onResponse(bytes);
+  });
+  stream.on('error', (error: ServiceError) => end(refusalOfCall(error)));
+  stream.on('end', () => end({ reason: 'UNREACHABLE', message: 'the node ended the stream' }));
   return {
-    send: (frame) => {
-      if (!ended) stream.write(frame);
+    send: (request) => {
+      if (!ended) stream.write(request);
     },
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
     close: () => {
       ended = true;
       stream.cancel();

@@ -1,0 +1,183 @@
+// One subscription: reads its feed while there are credits and room in the stream, sleeps until told that
+// there is more. Holds one page at most, so a client that stops reading costs nothing. Knows no gRPC.
+import type { Timer } from '../clock.ts';
+import { PacelineError } from '../errors.ts';
+import { SubscribeRequest, SubscribeResponse, type SubscribeResponseInput } from '../gen/proto.ts';
+import type { Feed } from '../node/feeds.ts';
+import type { Node } from '../node/node.ts';
+import { checkConversation } from './check.ts';
+import { messageOf } from './queries.ts';
+import { decodeToken } from './read-token.ts';
+
+export const subscriptionLimits = { defaultCredits: 1024, creditsMax: 1_000_000 } as const;
+const messagesAtOnce = 256;
+const progressMs = 10_000;
+
+export interface SubscriptionSink {
+  /** False: the stream is full; `resume` is called when it has room. */
+  write(response: Buffer): boolean;
+  fail(error: PacelineError): void;
+}
+
+export class Subscription {
+  private readonly node: Node;
+  private readonly sink: SubscriptionSink;
+  private feed: Feed | null = null;
+  private credits = 0;
+  private hasRoom = true;
+  private pumping = false;
+  private again = false;
+  private caughtUp = false;
+  private closed = false;
+  private unwatch: (() => void) | null = null;
+  private timer: Timer | null = null;
+
+  constructor(node: Node, sink: SubscriptionSink) {
+    this.node = node;
+    this.sink = sink;
+  }
+
+  /** A request as it came. Errors: BAD_REQUEST, BAD_CONVERSATION, NO_LEADER, ... */
+  take(bytes: Buffer): void {
+    const request = decode(bytes);
+    if (request.start === null) {
+      if (this.feed === null) throw bad('start', 'the first request says what to follow');
+      this.addCredits(request.credits);
+    } else if (this.feed !== null) {
+      throw bad('start', 'a subscription is started once');
+    } else {
+      const { start } = request;
+      const { feed, wait } = this.open(start);
+      this.feed = feed;
+      this.addCredits(start.credits || subscriptionLimits.defaultCredits);
+      this.run(wait.then(() => this.begin(feed)));
+      return;
+    }
+    this.pump();
+  }
+
+  /** The client ended its side: it gives no credits any more, and the stream's room alone bounds it. */
+  endOfRequests(): void {
+    this.credits = Number.POSITIVE_INFINITY;
+    this.pump();
+  }
+
+  /** The stream has room again. */
+  resume(): void {
+    this.hasRoom = true;
+    this.pump();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.unwatch?.();
+    this.timer?.cancel();
+  }
+
+  private open(start: NonNullable<SubscribeRequest['start']>) {
+    const { node } = this;
+    const { conversation, partition, afterIndex } = start;
+    if (conversation === '') {
+      const { partitions } = node.config.cluster;
+      if (partition >= partitions) throw noSuchPartition(partition, partitions);
+      const feed: Feed = node.partitionFeed(partition, Number(afterIndex));
+      return { feed, wait: this.fresh(partition, start.readToken) };
+    }
+    const place = checkConversation(node, conversation);
+    if ('reason' in place) throw new PacelineError(place);
+    // Every event is a message so far: rev and seq count the same.
+    const after = Math.max(Number(start.afterSeq), Number(start.afterRev));
+    const feed: Feed = node.feed(place.text, place.shard, after);
+    return { feed, wait: this.fresh(node.partitionOf(place.shard), start.readToken) };
+  }
+
+  private async fresh(partition: number, token: Uint8Array): Promise<void> {
+    if (token.length === 0) return;
+    const index = decodeToken(this.node, partition, token);
+    await this.node.waitFor(this.node.replicaOf(partition), { kind: 'at-least', index });
+  }
+
+  private async begin(feed: Feed): Promise<void> {
+    const reset = await feed.begin();
+    if (this.closed) return;
+    if (reset !== null) this.send({ reset });
+    this.unwatch = feed.watch(() => this.pump());
+    this.timer = this.node.clock.after(progressMs, () => this.sayProgress());
+    this.pump();
+  }
+
+  private addCredits(credits: number): void {
+    this.credits += credits;
+    const { creditsMax } = subscriptionLimits;
+    if (this.credits > creditsMax) throw bad('credits', `more than ${creditsMax}`, creditsMax);
+  }
+
+  /** One run at a time; what happens meanwhile makes it run again. */
+  private pump(): void {
+    this.again = true;
+    if (this.pumping || this.unwatch === null || this.closed) return;
+    this.pumping = true;
+    this.run(this.drain());
+  }
+
+  private async drain(): Promise<void> {
+    const { feed } = this;
+    while (feed !== null && this.again && !this.closed) {
+      this.again = false;
+      while (this.hasRoom && this.credits > 0 && !this.closed) {
+        const messages = await feed.next(Math.min(this.credits, messagesAtOnce));
+        if (messages.length === 0) break;
+        this.credits -= messages.length;
+        this.send({ messages: messages.map(messageOf) });
+      }
+      if (this.credits > 0 && this.hasRoom) this.sayCaughtUp(feed);
+    }
+    this.pumping = false;
+  }
+
+  private sayCaughtUp(feed: Feed): void {
+    if (this.caughtUp || this.closed) return;
+    this.caughtUp = true;
+    this.send({ caughtUp: true, progress: feed.progress });
+  }
+
+  private sayProgress(): void {
+    if (this.closed || this.feed === null) return;
+    if (this.hasRoom) this.send({ progress: this.feed.progress });
+    this.timer = this.node.clock.after(progressMs, () => this.sayProgress());
+  }
+
+  private send(response: SubscribeResponseInput): void {
+    if (this.closed) return;
+    const servedBy = this.node.config.id;
+    this.hasRoom = this.sink.write(SubscribeResponse.encode({ ...response, servedBy }));
+  }
+
+  private run(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.close();
+      if (!(error instanceof PacelineError)) throw error;
+      this.sink.fail(error);
+    });
+  }
+}
+
+function decode(bytes: Buffer): SubscribeRequest {
+  try {
+    return SubscribeRequest.decode(bytes);
+  } catch {
+    throw bad('request', 'not a SubscribeRequest');
+  }
+}
+
+function bad(field: string, problem: string, limit?: number): PacelineError {
+  const message = `${field}: ${problem}`;
+  const more = limit === undefined ? {} : { limit };
+  return new PacelineError({ reason: 'BAD_REQUEST', field, message, ...more });
+}
+
+function noSuchPartition(partition: number, partitions: number): PacelineError {
+  const limit = partitions - 1;
+  const message = `there is no partition ${partition}, they are 0 to ${limit}`;
+  return new PacelineError({ reason: 'NO_SUCH_PARTITION', field: 'partition', limit, message });
+}

@@ -1,0 +1,36 @@
+// `paceline/client`: the client over gRPC with this machine's clock.
+import { systemClock } from '../../clock.ts';
+import { PacelineClient } from '../client.ts';
+import type { ClientOptions } from '../types.ts';
+import { createGrpcClientTransport } from './transport.ts';
+
+export type ConnectOptions = Pick<ClientOptions, 'servers'> &
+  Partial<Omit<ClientOptions, 'servers' | 'transport' | 'clock' | 'random'>>;
+
+/**
+ * A client of the cluster that these servers belong to; connects when it is first used.
+ *
+ * ```ts
+ * import { connect } from 'paceline/client';
+ *
+ * const paceline = connect({ servers: ['127.0.0.1:7400'] });
+ * await paceline.append({ conversation: 'g:lobby', sender: 'ann', body: 'hello' });
+ * await paceline.close();
+ * ```
+ */
+export function connect(options: ConnectOptions): PacelineClient {
+  return new PacelineClient({
+    ...options,
+    clientId: options.clientId ?? crypto.randomUUID(),
+    transport: createGrpcClientTransport(),
+    clock: systemClock,
+    random: Math.random,
+  });
+}
+
+export { PacelineError, type Reason } from '../../errors.ts';
+export type { Append, Appended } from '../append.ts';
+export { PacelineClient } from '../client.ts';
+export type { Message, Page } from '../message.ts';
+export type { Head, Read } from '../reads.ts';
+export type { Subscribe, Subscription, SubscriptionEvent } from '../subscription.ts';

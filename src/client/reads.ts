@@ -1,0 +1,126 @@
+// Reads of a client: at any node, not older than what the client has seen or written, tried again at
+// another node until a deadline.
+import { PacelineError } from '../errors.ts';
+import { ReadDirection, ReadLevel, type ReadRequestInput } from '../gen/proto.ts';
+import { rpcs } from '../gen/services.ts';
+import { type Page, toPage } from './message.ts';
+import type { PartitionMap } from './partition-map.ts';
+import type { Tokens } from './tokens.ts';
+import { type ClientOptions, type Rpc, retryable } from './types.ts';
+
+/** At most one of afterSeq, beforeSeq and aroundSeq. */
+export interface Read {
+  readonly conversation: string;
+  /** Exclusive. */
+  readonly afterSeq?: number;
+  /** Exclusive. */
+  readonly beforeSeq?: number;
+  readonly aroundSeq?: number;
+  /** Without a starting point: forward = from the oldest (default), backward = up to the newest. */
+  readonly direction?: 'forward' | 'backward';
+  /** 1 to 1,000; 100 where not given. */
+  readonly limit?: number;
+  /**
+   * at-least (default): not older than what this client has seen or written, and linearizable where
+   * it has not seen that part of the log yet. eventual: what the node has, at once.
+   */
+  readonly level?: 'linearizable' | 'at-least' | 'eventual';
+  /** Ask this server only. */
+  readonly server?: string;
+  /** A read token of another client. */
+  readonly token?: Uint8Array;
+}
+
+export interface Head {
+  /** 0 = the conversation has no message. */
+  readonly seq: number;
+  readonly rev: number;
+  readonly minSeq: number;
+}
+
+const retryMs = 20;
+const timeoutDefaultMs = 10_000;
+const attemptMs = 3000;
+
+export class Reads {
+  private readonly options: ClientOptions;
+  private readonly map: PartitionMap;
+  private readonly tokens: Tokens;
+  private nextServer: number;
+
+  constructor(options: ClientOptions, map: PartitionMap, tokens: Tokens) {
+    this.options = options;
+    this.map = map;
+    this.tokens = tokens;
+    this.nextServer = Math.floor(options.random() * 16);
+  }
+
+  async read(read: Read): Promise<Page> {
+    const { clock, readTimeoutMs = timeoutDefaultMs } = this.options;
+    const deadlineMs = clock.monotonicMs() + readTimeoutMs;
+    await this.map.ensure(deadlineMs);
+    const { text, partition } = this.map.locate(read.conversation);
+    const request = requestOf(read, text, read.token ?? this.tokens.get(partition));
+    const response = await this.call(rpcs.read, request, deadlineMs, read.server);
+    this.tokens.learn(partition, Number(response.appliedIndex), response.readToken);
+    return toPage(response);
+  }
+
+  async heads(conversations: readonly string[]): Promise<Head[]> {
+    const { clock, readTimeoutMs = timeoutDefaultMs } = this.options;
+    const deadlineMs = clock.monotonicMs() + readTimeoutMs;
+    await this.map.ensure(deadlineMs);
+    const { heads } = await this.call(rpcs.batchGetHeads, { conversations }, deadlineMs);
+    return heads.map(({ headSeq, headRev, minSeq }) => {
+      return { seq: Number(headSeq), rev: Number(headRev), minSeq: Number(minSeq) };
+    });
+  }
+
+  /** The next node to ask. */
+  server(): string {
+    const { addresses } = this.map;
+    this.nextServer += 1;
+    return addresses[this.nextServer % addresses.length] ?? '';
+  }
+
+  private async call<Request, RequestInput, Response, ResponseInput>(
+    rpc: Rpc<Request, RequestInput, Response, ResponseInput>,
+    request: RequestInput,
+    deadlineMs: number,
+    only?: string,
+  ): Promise<Response> {
+    const { clock, transport } = this.options;
+    let server = only ?? this.server();
+    for (;;) {
+      const leftMs = Math.max(1, deadlineMs - clock.monotonicMs());
+      try {
+        const timeoutMs = only === undefined ? Math.min(leftMs, attemptMs) : leftMs;
+        return await transport.call(server, rpc, request, timeoutMs);
+      } catch (error) {
+        const again = error instanceof PacelineError && mayTryAgain(error, only !== undefined);
+        if (!again || clock.monotonicMs() >= deadlineMs) throw error;
+        server = only ?? this.server();
+        await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+      }
+    }
+  }
+}
+
+function mayTryAgain(error: PacelineError, isPinned: boolean): boolean {
+  if (isPinned) return false;
+  return retryable.has(error.reason) || error.reason === 'NOT_CAUGHT_UP';
+}
+
+function requestOf(read: Read, conversation: string, token?: Uint8Array): ReadRequestInput {
+  const { afterSeq = 0, beforeSeq = 0, aroundSeq = 0, limit = 100 } = read;
+  const direction =
+    read.direction === 'backward'
+      ? ReadDirection.READ_DIRECTION_BACKWARD
+      : ReadDirection.READ_DIRECTION_FORWARD;
+  const from = { conversation, afterSeq, beforeSeq, aroundSeq, limit, direction };
+  if (read.level === 'eventual') return { ...from, level: ReadLevel.READ_LEVEL_EVENTUAL };
+  if (read.level === 'linearizable' || token === undefined) {
+    return { ...from, level: ReadLevel.READ_LEVEL_LINEARIZABLE };
+  }
+  return { ...from, level: ReadLevel.READ_LEVEL_AT_LEAST, readToken: token };
+}

@@ -1,0 +1,264 @@
+// One subscription of a client: a stream to some node, opened again elsewhere after what was received
+// last, so that the consumer sees every message once, in order, whichever nodes die. Holds at most
+// one window of messages; credits go back as the consumer takes them.
+import type { Timer } from '../clock.ts';
+import { PacelineError } from '../errors.ts';
+import {
+  type ChatMessage,
+  SubscribeRequest,
+  SubscribeResponse,
+  type SubscribeStartInput,
+} from '../gen/proto.ts';
+import { subscribePath } from '../gen/services.ts';
+import { type Message, toMessage } from './message.ts';
+import { type ClientOptions, retryable, type Stream } from './types.ts';
+
+/** What to follow: a conversation, or a partition in log order. */
+export type Subscribe = SubscribeTarget & {
+  /** Messages the client may hold; 1,024 where not given. */
+  readonly window?: number;
+  /** Follow this server only. */
+  readonly server?: string;
+  readonly signal?: AbortSignal;
+};
+
+type SubscribeTarget =
+  | {
+      readonly conversation: string;
+      /** Exclusive; 0 or absent = from the oldest message. */
+      readonly afterSeq?: number;
+      /** Instead of afterSeq; exclusive. */
+      readonly afterRev?: number;
+    }
+  | {
+      readonly partition: number;
+      /** Exclusive; 0 or absent = from the oldest entry. */
+      readonly afterIndex?: number;
+    };
+
+export type SubscriptionEvent =
+  | { readonly kind: 'message'; readonly message: Message }
+  /** Once: everything that was there when it began has been seen. */
+  | { readonly kind: 'caught-up' }
+  /** Nothing was missed up to here. */
+  | {
+      readonly kind: 'progress';
+      readonly seq: number;
+      readonly rev: number;
+      readonly index: number;
+    }
+  /** The place asked for is gone: what follows starts at `min`. */
+  | { readonly kind: 'reset'; readonly min: number; readonly max: number };
+
+export interface SubscriptionDeps {
+  readonly options: ClientOptions;
+  /** The next node to try. */
+  readonly server: () => string;
+  readonly token: () => Uint8Array | undefined;
+  /** A place was seen: later reads of this client are not older. */
+  readonly onClose: () => void;
+}
+
+const windowDefault = 1024;
+const retryMs = { min: 10, max: 500 } as const;
+/** A node says something every 10 s; after this much silence another one is tried. */
+const silenceMs = 25_000;
+
+export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
+  private readonly deps: SubscriptionDeps;
+  private readonly subscribe: Subscribe;
+  private readonly window: number;
+  private events: SubscriptionEvent[] = [];
+  private taken = 0;
+  private owedCredits = 0;
+  private stream: Stream | null = null;
+  private retry: Timer | null = null;
+  private silence: Timer | null = null;
+  private failures = 0;
+  private waiting: ((result: IteratorResult<SubscriptionEvent>) => void) | null = null;
+  private failWaiting: ((error: Error) => void) | null = null;
+  private ended = false;
+  private error: Error | null = null;
+  private caughtUp = false;
+  /** The newest place received. */
+  private seq: number;
+  private rev: number;
+  private index: number;
+  private slot = -1;
+
+  constructor(subscribe: Subscribe, deps: SubscriptionDeps) {
+    this.subscribe = subscribe;
+    this.deps = deps;
+    this.window = subscribe.window ?? windowDefault;
+    const isConversation = 'conversation' in subscribe;
+    this.seq = isConversation ? (subscribe.afterSeq ?? 0) : 0;
+    this.rev = isConversation ? (subscribe.afterRev ?? 0) : 0;
+    this.index = isConversation ? 0 : (subscribe.afterIndex ?? 0);
+    const { signal } = subscribe;
+    if (signal?.aborted) this.end(null);
+    else {
+      signal?.addEventListener('abort', () => this.end(null), { once: true });
+      this.open();
+    }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<SubscriptionEvent>> {
+    const event = this.events[this.taken];
+    if (event !== undefined) {
+      this.taken += 1;
+      this.give(event);
+      return Promise.resolve({ done: false, value: event });
+    }
+    if (this.error !== null) return Promise.reject(this.error);
+    if (this.ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.waiting = resolve;
+      this.failWaiting = reject;
+    });
+  }
+
+  /** Ends it; a waiting `next` is done. */
+  return(): Promise<IteratorResult<SubscriptionEvent>> {
+    this.end(null);
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  private open(): void {
+    this.retry = null;
+    const address = this.subscribe.server ?? this.deps.server();
+    const stream = this.deps.options.transport.openStream(address, subscribePath, {
+      onResponse: (bytes) => {
+        if (this.stream === stream) this.take(SubscribeResponse.decode(bytes));
+      },
+      onEnd: (error) => {
+        if (this.stream === stream) this.lost(error);
+      },
+    });
+    this.stream = stream;
+    this.owedCredits = 0;
+    const credits = Math.max(1, this.window - (this.events.length - this.taken));
+    stream.send(SubscribeRequest.encode({ start: { ...this.start(), credits } }));
+    this.listen();
+  }
+
+  private start(): SubscribeStartInput {
+    const readToken = this.deps.token();
+    const token = readToken === undefined ? {} : { readToken };
+    const { subscribe } = this;
+    if ('conversation' in subscribe) {
+      const { conversation } = subscribe;
+      const place = this.seq > 0 ? { afterSeq: this.seq } : { afterRev: this.rev };
+      return { conversation, ...place, ...token };
+    }
+    // An entry that was received in part is asked for again; what is known of it is passed over.
+    const afterIndex = this.slot >= 0 ? this.index - 1 : this.index;
+    return { partition: subscribe.partition, afterIndex, ...token };
+  }
+
+  private take(response: SubscribeResponse): void {
+    this.failures = 0;
+    this.listen();
+    const { messages, reset, progress } = response;
+    if (reset !== null) {
+      this.put({ kind: 'reset', min: Number(reset.min), max: Number(reset.max) });
+    }
+    for (const message of messages) this.takeMessage(message);
+    if (progress !== null) {
+      const { seq, rev, index } = progress;
+      const at = { seq: Number(seq), rev: Number(rev), index: Number(index) };
+      if (at.index > this.index) {
+        this.index = at.index;
+        this.slot = -1;
+      }
+      this.put({ kind: 'progress', ...at });
+    }
+    if (response.caughtUp && !this.caughtUp) {
+      this.caughtUp = true;
+      this.put({ kind: 'caught-up' });
+    }
+  }
+
+  private takeMessage(received: ChatMessage): void {
+    const message = toMessage(received);
+    const { seq, rev, index, slot } = message;
+    if ('conversation' in this.subscribe) {
+      if (seq <= this.seq) return;
+    } else if (index < this.index || (index === this.index && slot <= this.slot)) {
+      this.owedCredits += 1;
+      return;
+    }
+    this.seq = seq;
+    this.rev = rev;
+    this.index = index;
+    this.slot = slot;
+    this.put({ kind: 'message', message });
+  }
+
+  private put(event: SubscriptionEvent): void {
+    const { waiting } = this;
+    if (waiting === null) {
+      this.events.push(event);
+      return;
+    }
+    this.waiting = null;
+    this.failWaiting = null;
+    this.give(event);
+    waiting({ done: false, value: event });
+  }
+
+  /** The consumer has taken it: its credit goes back, many at once. */
+  private give(event: SubscriptionEvent): void {
+    if (this.taken > 256 && this.taken * 2 > this.events.length) {
+      this.events.splice(0, this.taken);
+      this.taken = 0;
+    }
+    if (event.kind !== 'message') return;
+    this.owedCredits += 1;
+    if (this.owedCredits < this.window / 4) return;
+    const credits = this.owedCredits;
+    this.owedCredits = 0;
+    this.stream?.send(SubscribeRequest.encode({ credits }));
+  }
+
+  private lost(error: PacelineError): void {
+    this.stream = null;
+    this.silence?.cancel();
+    const isLasting = !retryable.has(error.reason) && error.reason !== 'NOT_CAUGHT_UP';
+    if (isLasting) {
+      this.end(error);
+      return;
+    }
+    const { clock, random } = this.deps.options;
+    const pause = Math.min(retryMs.max, retryMs.min * 2 ** this.failures) * (0.5 + random() / 2);
+    this.failures += 1;
+    this.retry = clock.after(pause, () => this.open());
+  }
+
+  private listen(): void {
+    this.silence?.cancel();
+    this.silence = this.deps.options.clock.after(silenceMs, () => {
+      this.stream?.close();
+      this.lost(new PacelineError({ reason: 'UNREACHABLE', message: 'the node is silent' }));
+    });
+  }
+
+  private end(error: Error | null): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.error = error;
+    this.stream?.close();
+    this.stream = null;
+    this.retry?.cancel();
+    this.silence?.cancel();
+    this.deps.onClose();
+    const { waiting, failWaiting } = this;
+    this.waiting = null;
+    this.failWaiting = null;
+    if (error !== null) failWaiting?.(error);
+    else waiting?.({ done: true, value: undefined });
+  }
+}
