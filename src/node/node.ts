@@ -68,6 +68,8 @@ export class Node implements TransportEvents {
   private timer: Timer | null = null;
   private adopting = false;
   private replayIsTooLong = false;
+  /** Ticks reach the replicas: a majority was connected once, or was waited for. */
+  private electing = false;
   private stopped = false;
 
   constructor(deps: NodeDeps) {
@@ -253,12 +255,23 @@ export class Node implements TransportEvents {
     const nowMs = clock.monotonicMs();
     this.time.take(this.config.id, clock.wallMs(), nowMs);
     let replayBytes = 0;
+    const mayElect = this.mayElect(nowMs);
     for (const replica of this.replicas) {
-      replica.tick(nowMs);
+      if (mayElect) replica.tick(nowMs);
       replica.reads.retry();
       replayBytes += replica.replayBytes;
     }
     this.replayIsTooLong = replayBytes > this.config.limits.replayBytesBusy;
+  }
+
+  /** A campaign before anybody can be reached is lost, and costs an election timeout: wait a while. */
+  private mayElect(nowMs: number): boolean {
+    if (this.electing || this.replicas.length === 0) return this.electing;
+    const { nodes, raft } = this.config;
+    const reached = [...nodes.keys()].filter((node) => this.isConnected(node)).length;
+    const waitedMs = nowMs - this.startedMs - this.recoveryMs;
+    this.electing = reached * 2 > nodes.size || waitedMs > raft.electionTimeoutMs;
+    return this.electing;
   }
 
   /** A broken invariant stops the process: nothing after it could be believed. */

@@ -4,7 +4,14 @@ import { assert } from '../assert.ts';
 import { type LogEntry, payloadCommands, payloadHeader } from '../entry.ts';
 import { commandAt, decodeCommandsHeader } from '../order/header.ts';
 import { floorKey, headKey, indexKey, indexKeyFirstSeq } from '../order/row-keys.ts';
-import { decodeFloor, decodeHead, decodeIndexRow, type Head, type Place } from '../order/rows.ts';
+import {
+  decodeFloor,
+  decodeHead,
+  decodeIndexRow,
+  type Head,
+  headOf,
+  type Place,
+} from '../order/rows.ts';
 import type { Store } from '../storage/types.ts';
 import { type PageRange, resolveRange } from './page-range.ts';
 import type { Replica } from './replica.ts';
@@ -58,10 +65,10 @@ export async function readPage(
   const { conversation, shard, range, limit } = request;
   const { head, minSeq } = await readExtent(replica, store, conversation, shard);
   const { first, last, fromEnd } = resolveRange(range, limit, minSeq, head.seq);
-  const inMemory = replica.rows.placesInMemory(conversation, first, last);
-  const before = inMemory[0]?.seq ?? last + 1;
+  const newest = placesFromHead(replica, conversation, head, first, last);
+  const before = newest[0]?.seq ?? last + 1;
   const onDisk = await fetchPlaces(store, replica.partition, request, first, before - 1);
-  const places = [...onDisk, ...inMemory];
+  const places = [...onDisk, ...newest];
   assertDense(places, first, last);
   const messages = await fetchMessages(replica, store, fromEnd ? places.reverse() : places);
   return {
@@ -70,6 +77,20 @@ export async function readPage(
     minSeq: head.seq === 0 ? 0 : minSeq,
     appliedIndex,
   };
+}
+
+/** Of first..last those that no index row holds: what memory has, or the head's own. */
+function placesFromHead(
+  replica: Replica,
+  conversation: string,
+  head: Head,
+  first: number,
+  last: number,
+): Place[] {
+  if (last < first) return [];
+  const inMemory = replica.rows.placesInMemory(conversation, first, last);
+  if (inMemory.length > 0 || last < head.seq) return inMemory;
+  return [{ seq: head.seq, index: head.index, slot: head.slot }];
 }
 
 /** Head and floor: from memory, or both from the store at once. */
@@ -83,9 +104,9 @@ export async function readExtent(
   const known = rows.head(conversation);
   const floor = floors.get(conversation);
   if (known !== undefined && floor !== undefined) {
-    return { head: { seq: known.seq, rev: known.rev }, minSeq: floor };
+    return { head: headOf(known), minSeq: floor };
   }
-  const head = known === undefined ? null : { seq: known.seq, rev: known.rev };
+  const head = known === undefined ? null : headOf(known);
   const keys = [floorKey(shard, conversation), headKey(shard, conversation)];
   const [floorRow, headRow] = await store.getRows(partition, keys);
   const minSeq = decodeFloor(floorRow ?? null);

@@ -16,6 +16,9 @@ export interface CommandsHeader {
   readonly idAheadMs: number[];
   readonly idCounters: number[];
   readonly shards: number[];
+  /** Entries back to the message before in the conversation, and its slot there; 0, 0 for the first. */
+  readonly previousBack: number[];
+  readonly previousSlots: number[];
 }
 
 export interface CheckpointHeader {
@@ -24,26 +27,36 @@ export interface CheckpointHeader {
 }
 
 export function createColumns(): CommandsHeader {
-  return { lengths: [], seqs: [], revs: [], idAheadMs: [], idCounters: [], shards: [] };
+  return {
+    lengths: [],
+    seqs: [],
+    revs: [],
+    idAheadMs: [],
+    idCounters: [],
+    shards: [],
+    previousBack: [],
+    previousSlots: [],
+  };
 }
 
 export function encodeCommandsHeader(header: CommandsHeader): Uint8Array {
   const { lengths, seqs, revs, idAheadMs, idCounters, shards } = header;
-  return packr.pack([headerVersion, lengths, seqs, revs, idAheadMs, idCounters, shards]);
+  const { previousBack, previousSlots } = header;
+  const ids = [idAheadMs, idCounters, shards];
+  return packr.pack([headerVersion, lengths, seqs, revs, ...ids, previousBack, previousSlots]);
 }
 
 /** Total: bytes that are no header read as one without slots. */
 export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
   const fields = unpackArray(bytes);
   if (fields === null || fields[0] !== headerVersion) return createColumns();
-  const columns = fields.slice(1);
-  const first = columns[0];
-  if (columns.length !== 6 || !isNumbers(first)) return createColumns();
-  const [lengths, seqs, revs, idAheadMs, idCounters, shards] = columns.filter(isNumbers);
-  if (!lengths || !seqs || !revs || !idAheadMs || !idCounters || !shards) return createColumns();
-  const sameLength = columns.every((column) => isNumbers(column) && column.length === first.length);
-  if (!sameLength) return createColumns();
-  return { lengths, seqs, revs, idAheadMs, idCounters, shards };
+  const columns = fields.slice(1).filter(isNumbers);
+  const [lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots] = columns;
+  const isWhole = fields.length === 9 && columns.length === 8;
+  if (!isWhole || !lengths || !seqs || !revs || !idAheadMs || !idCounters) return createColumns();
+  if (!shards || !previousBack || !previousSlots) return createColumns();
+  if (columns.some((column) => column.length !== lengths.length)) return createColumns();
+  return { lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots };
 }
 
 export function encodeCheckpointHeader(header: CheckpointHeader): Uint8Array {

@@ -13,13 +13,21 @@ import {
   type Row,
   type WrittenPages,
 } from './dedupe.ts';
-import { decodeCommandsHeader, isNumbers, pack, unpackArray } from './header.ts';
+import {
+  type CommandsHeader,
+  decodeCommandsHeader,
+  isNumbers,
+  pack,
+  unpackArray,
+} from './header.ts';
 import { headKey, indexKey } from './row-keys.ts';
 
-/** The newest message of a conversation, and how many events it has had. */
+/** The newest message of a conversation, where it stands, and how many events there have been. */
 export interface Head {
   readonly seq: number;
   readonly rev: number;
+  readonly index: number;
+  readonly slot: number;
 }
 
 /** Where one message stands: slot `slot` of the entry at `index`. */
@@ -29,15 +37,22 @@ export interface Place {
   readonly slot: number;
 }
 
-export const emptyHead: Head = { seq: 0, rev: 0 };
+export const emptyHead: Head = { seq: 0, rev: 0, index: 0, slot: 0 };
 
-/** A conversation's rows since the last checkpoint: places of firstSeq..seq, as index, slot, index, ... */
-interface Dirty {
+/**
+ * A conversation's rows since the last checkpoint. The newest place stands in the head row alone; so
+ * the places (as index, slot, index, ...) begin with the newest one of before, and at a checkpoint
+ * all but the last become an index row. A conversation of one message is one row.
+ */
+interface Dirty extends Head {
   readonly shard: number;
+  /** Of the first place. */
   readonly firstSeq: number;
+  readonly places: number[];
   seq: number;
   rev: number;
-  readonly places: number[];
+  index: number;
+  slot: number;
 }
 
 export type Cold =
@@ -60,6 +75,7 @@ export class Rows {
   private live = new Map<string, Dirty>();
   private frozen: Map<string, Dirty> | null = null;
   private livePlaces = 0;
+  private liveIndexRows = 0;
   /** Heads as on disk; `admitted` are kept until the commands that asked for them were sequenced. */
   private readonly clean = new Map<string, Head>();
   private readonly admitted = new Map<string, Head>();
@@ -69,7 +85,7 @@ export class Rows {
   }
 
   get dirtyRows(): number {
-    return this.live.size * 2;
+    return this.live.size + this.liveIndexRows;
   }
 
   get dirtyBytes(): number {
@@ -91,13 +107,14 @@ export class Rows {
     commands: Uint8Array,
     onConversation?: (conversation: string) => void,
   ): void {
-    const { lengths, seqs, revs, idAheadMs, shards } = decodeCommandsHeader(header);
+    const columns = decodeCommandsHeader(header);
+    const { lengths, seqs, idAheadMs } = columns;
     let start = 0;
     for (const [slot, length] of lengths.entries()) {
       const identity = readIdentity(commands.subarray(start, start + length));
       start += length;
       const seq = seqs[slot] ?? 0;
-      this.foldHead(identity.conversation, shards[slot] ?? 0, seq, revs[slot] ?? 0, index, slot);
+      this.foldHead(identity.conversation, columns, index, slot);
       onConversation?.(identity.conversation);
       if (identity.key !== '') this.keys.fold(identity.key, { seq, index, slot }, timeMs);
       this.highestIdMs = Math.max(this.highestIdMs, timeMs + (idAheadMs[slot] ?? 0));
@@ -133,12 +150,12 @@ export class Rows {
     this.admitted.clear();
   }
 
-  /** The places of firstSeq..lastSeq that no index row on disk holds yet, ascending. */
+  /** The places of firstSeq..lastSeq that memory has, without a hole up to its newest, ascending. */
   placesInMemory(conversation: string, firstSeq: number, lastSeq: number): Place[] {
     const places: Place[] = [];
     for (const dirty of [this.frozen?.get(conversation), this.live.get(conversation)]) {
       if (dirty === undefined) continue;
-      const from = Math.max(firstSeq, dirty.firstSeq);
+      const from = Math.max(firstSeq, dirty.firstSeq, (places.at(-1)?.seq ?? 0) + 1);
       for (let seq = from; seq <= Math.min(lastSeq, dirty.seq); seq++) {
         const at = (seq - dirty.firstSeq) * 2;
         places.push({ seq, index: dirty.places[at] ?? 0, slot: dirty.places[at + 1] ?? 0 });
@@ -154,6 +171,7 @@ export class Rows {
     this.frozen = dirty;
     this.live = new Map();
     this.livePlaces = 0;
+    this.liveIndexRows = 0;
     return { dirty, keys: this.keys.freeze(index, dropPagesUpTo), highestIdMs: this.highestIdMs };
   }
 
@@ -170,7 +188,7 @@ export class Rows {
     this.keys.written(checkpoint.pages);
     for (const [conversation, dirty] of this.frozen ?? []) {
       this.clean.delete(conversation);
-      this.keepClean(conversation, { seq: dirty.seq, rev: dirty.rev });
+      this.keepClean(conversation, headOf(dirty));
     }
     this.frozen = null;
     this.version += 1;
@@ -192,24 +210,27 @@ export class Rows {
 
   private foldHead(
     conversation: string,
-    shard: number,
-    seq: number,
-    rev: number,
+    columns: CommandsHeader,
     index: number,
     slot: number,
   ): void {
+    const seq = columns.seqs[slot] ?? 0;
+    const rev = columns.revs[slot] ?? 0;
     const before = this.live.get(conversation);
     if (before === undefined) {
       const previous = this.head(conversation);
       assert(previous === undefined || seq === previous.seq + 1, 'folded seq = head + 1');
-      const places = [index, slot];
-      this.live.set(conversation, { shard, firstSeq: seq, seq, rev, places });
+      this.live.set(conversation, beginDirty(columns, index, slot));
       this.clean.delete(conversation);
       this.admitted.delete(conversation);
+      if (seq > 1) this.liveIndexRows += 1;
     } else {
       assert(seq === before.seq + 1, 'folded seq = head + 1');
+      if (seq === 2) this.liveIndexRows += 1;
       before.seq = seq;
       before.rev = rev;
+      before.index = index;
+      before.slot = slot;
       before.places.push(index, slot);
     }
     this.livePlaces += 1;
@@ -237,13 +258,26 @@ export interface CheckpointRows {
   readonly pages: WrittenPages;
 }
 
+function beginDirty(columns: CommandsHeader, index: number, slot: number): Dirty {
+  const seq = columns.seqs[slot] ?? 0;
+  const rev = columns.revs[slot] ?? 0;
+  const shard = columns.shards[slot] ?? 0;
+  if (seq <= 1) return { shard, firstSeq: seq, seq, rev, index, slot, places: [index, slot] };
+  const previous = [index - (columns.previousBack[slot] ?? 0), columns.previousSlots[slot] ?? 0];
+  return { shard, firstSeq: seq - 1, seq, rev, index, slot, places: [...previous, index, slot] };
+}
+
+export function headOf({ seq, rev, index, slot }: Head): Head {
+  return { seq, rev, index, slot };
+}
+
 function dirtyRows(conversation: string, dirty: Dirty): Row[] {
-  const { shard, seq, rev, firstSeq, places } = dirty;
-  const rows: Row[] = [
-    { key: headKey(shard, conversation), value: pack([stateVersion, seq, rev]) },
-  ];
-  for (let start = 0; start < places.length; start += placesPerRow * 2) {
-    const run = places.slice(start, start + placesPerRow * 2);
+  const { shard, seq, rev, index, slot, firstSeq, places } = dirty;
+  const head = pack([stateVersion, seq, rev, index, slot]);
+  const rows: Row[] = [{ key: headKey(shard, conversation), value: head }];
+  const end = places.length - 2;
+  for (let start = 0; start < end; start += placesPerRow * 2) {
+    const run = places.slice(start, Math.min(start + placesPerRow * 2, end));
     const key = indexKey(shard, conversation, firstSeq + start / 2);
     rows.push({ key, value: pack([stateVersion, ...run]) });
   }
@@ -253,10 +287,12 @@ function dirtyRows(conversation: string, dirty: Dirty): Row[] {
 /** Of a head row's value; null: no row stands, the conversation is empty. */
 export function decodeHead(value: Uint8Array | null): Head {
   if (value === null) return emptyHead;
-  const [version, seq, rev] = unpackArray(value) ?? [];
+  const [version, ...numbers] = unpackArray(value) ?? [];
+  const [seq, rev, index, slot] = isNumbers(numbers) ? numbers : [];
   assert(version === stateVersion, 'a head row has the version this code writes');
-  assert(typeof seq === 'number' && typeof rev === 'number', 'a head row holds seq and rev');
-  return { seq, rev };
+  assert(seq !== undefined && rev !== undefined, 'a head row holds seq and rev');
+  assert(index !== undefined && slot !== undefined, 'a head row holds the newest place');
+  return { seq, rev, index, slot };
 }
 
 /** Of a floor row's value; null: no row stands, nothing is gone. */

@@ -49,10 +49,6 @@ export interface Draft {
   commandBytes: number;
 }
 
-interface ProposedHead extends Head {
-  readonly index: number;
-}
-
 const accepting: { readonly kind: 'new' } = { kind: 'new' };
 
 export class Sequencer {
@@ -60,7 +56,7 @@ export class Sequencer {
   private readonly ids: IdSource;
   private readonly stored: CommandSource;
   /** Heads and keys that this term proposed and that are not folded yet. */
-  private readonly heads = new Map<string, ProposedHead>();
+  private readonly heads = new Map<string, Head>();
   private readonly proposed = new Map<string, KeyPlace>();
 
   /** To be made once everything of earlier terms is folded. */
@@ -105,12 +101,12 @@ export class Sequencer {
   }
 
   /** What `discard` needs to put back; taken before an atomic batch's first command. */
-  proposedHead(conversation: string): ProposedHead | undefined {
+  proposedHead(conversation: string): Head | undefined {
     return this.heads.get(conversation);
   }
 
   /** Undoes a draft of one conversation (an atomic batch): nothing of it was proposed. */
-  discard(draft: Draft, conversation: string, before: ProposedHead | undefined): void {
+  discard(draft: Draft, conversation: string, before: Head | undefined): void {
     if (before === undefined) this.heads.delete(conversation);
     else this.heads.set(conversation, before);
     for (const [identity, place] of this.proposed) {
@@ -174,11 +170,13 @@ export class Sequencer {
     columns.idAheadMs.push(id.aheadMs);
     columns.idCounters.push(id.counter);
     columns.shards.push(shard);
+    columns.previousBack.push(seq === 1 ? 0 : index - head.index);
+    columns.previousSlots.push(head.slot);
     draft.commands.push(command.bytes);
     draft.commandBytes += command.bytes.length;
     // Deleted first, so that both maps stay in the order of index, which `folded` relies on.
     this.heads.delete(command.conversation);
-    this.heads.set(command.conversation, { seq, rev, index });
+    this.heads.set(command.conversation, { seq, rev, index, slot });
     if (command.hasKey) this.propose(identityOf(command), { seq, index, slot });
     const idMs = draft.timeMs + id.aheadMs;
     return { kind: 'accepted', numbers: { seq, rev, idMs, idCounter: id.counter, shard } };

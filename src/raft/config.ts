@@ -12,5 +12,5 @@ export const defaultRaftConfig: RaftConfig = {
   inflightAppendsMax: 256,
   inflightBytesMax: 8 * 1024 * 1024,
   uncommittedBytesMax: 64 * 1024 * 1024,
-  memoryBytesMax: 2 * 1024 * 1024,
+  memoryBytesMax: 1024 * 1024,
 };

@@ -72,18 +72,25 @@ export interface Slot {
   readonly seq: number;
   readonly shard?: number;
   readonly idAheadMs?: number;
+  /** Where the message before of its conversation stands. */
+  readonly previous?: { readonly index: number; readonly slot: number };
 }
 
-/** A Commands entry's header and commands. */
-export function entryOf(slots: readonly Slot[]): { header: Uint8Array; commands: Uint8Array } {
+/** The header and commands of a Commands entry at `index`. */
+export function entryOf(
+  slots: readonly Slot[],
+  index = 0,
+): { header: Uint8Array; commands: Uint8Array } {
   const columns = createColumns();
-  for (const { command, seq, shard = 5, idAheadMs = 0 } of slots) {
+  for (const { command, seq, shard = 5, idAheadMs = 0, previous } of slots) {
     columns.lengths.push(command.bytes.length);
     columns.seqs.push(seq);
     columns.revs.push(seq);
     columns.idAheadMs.push(idAheadMs);
     columns.idCounters.push(0);
     columns.shards.push(shard);
+    columns.previousBack.push(previous === undefined ? 0 : index - previous.index);
+    columns.previousSlots.push(previous?.slot ?? 0);
   }
   const commands = Buffer.concat(slots.map(({ command }) => command.bytes));
   return { header: encodeCommandsHeader(columns), commands };

@@ -10,9 +10,19 @@ import {
   type FrozenRows,
   type Head,
   type Place,
+  headOf as plainHead,
   Rows,
 } from '../../src/order/rows.ts';
-import { checkpoint, commandOf, entryOf, hexOf, identityOf, lookUp, RowStore } from './fixture.ts';
+import {
+  checkpoint,
+  commandOf,
+  entryOf,
+  hexOf,
+  identityOf,
+  lookUp,
+  RowStore,
+  type Slot,
+} from './fixture.ts';
 
 const time = Date.UTC(2026, 0, 1);
 const window = { windowMs: 1e12, windowBytes: 32 * 8 * 30 };
@@ -21,7 +31,7 @@ const shard = 5;
 /** As a node does: from memory, else from disk. */
 function headOf(rows: Rows, store: RowStore, conversation: string): Head {
   const known = rows.head(conversation);
-  if (known !== undefined) return { seq: known.seq, rev: known.rev };
+  if (known !== undefined) return plainHead(known);
   const key = headKey(shard, conversation);
   const [value] = store.get([key]);
   rows.admit({ kind: 'head', conversation, key }, value ?? null);
@@ -30,9 +40,11 @@ function headOf(rows: Rows, store: RowStore, conversation: string): Head {
   return admitted ?? emptyHead;
 }
 
-/** Every place of a conversation: index rows on disk up to where memory begins. */
+/** Every place of a conversation: memory, or the head's own, and index rows on disk before that. */
 function placesOf(rows: Rows, store: RowStore, conversation: string): Place[] {
-  const inMemory = rows.placesInMemory(conversation, 1, 1e9);
+  const held = rows.placesInMemory(conversation, 1, 1e9);
+  const { seq, index, slot } = headOf(rows, store, conversation);
+  const inMemory = held.length > 0 || seq === 0 ? held : [{ seq, index, slot }];
   const prefix = hexOf(indexKey(shard, conversation, 0)).slice(0, -16);
   const onDisk = [...store.rows]
     .filter(([key]) => key.startsWith(prefix) && key.length === prefix.length + 16)
@@ -48,6 +60,9 @@ interface Message {
   readonly conversation: number;
   readonly key: number;
 }
+
+/** As the leader gives it. */
+type Numbered = Pick<Slot, 'seq' | 'previous'>;
 
 type Entry =
   | { readonly kind: 'commands'; readonly index: number; readonly messages: readonly Message[] }
@@ -68,12 +83,12 @@ class Replica {
   store = new RowStore();
   private state: Uint8Array | null = null;
   private frozen: { readonly rows: FrozenRows; readonly at: number } | null = null;
-  private log: { readonly entry: Entry; readonly seqs: readonly number[] }[] = [];
+  private log: { readonly entry: Entry; readonly numbers: readonly Numbered[] }[] = [];
   /** Folded of `log`, which begins above the checkpoint on disk. */
   private folded = 0;
 
-  append(entry: Entry, seqs: readonly number[]): void {
-    this.log.push({ entry, seqs });
+  append(entry: Entry, numbers: readonly Numbered[]): void {
+    this.log.push({ entry, numbers });
     this.advance();
   }
 
@@ -115,15 +130,16 @@ class Replica {
     for (; this.folded < this.log.length; this.folded++) {
       const next = this.log[this.folded];
       if (next === undefined) return;
-      const { entry, seqs } = next;
+      const { entry, numbers } = next;
       if (entry.kind === 'checkpoint') {
         if (this.rows.freezing) return;
         this.frozen = { rows: this.rows.freeze(entry.index, 0), at: entry.index };
       } else {
         const slots = entry.messages.map((message, slot) => {
-          return { command: commandFor(message), seq: seqs[slot] ?? 0, idAheadMs: slot };
+          const numbered = numbers[slot] ?? { seq: 0 };
+          return { command: commandFor(message), idAheadMs: slot, ...numbered };
         });
-        const { header, commands } = entryOf(slots);
+        const { header, commands } = entryOf(slots, entry.index);
         this.rows.fold(entry.index, time + entry.index, header, commands);
       }
     }
@@ -152,7 +168,9 @@ describe('random histories', () => {
             const known = places.get(conversation) ?? [];
             const name = nameOf(conversation);
             const seq = known.length;
-            expect(headOf(rows, store, name)).toEqual({ seq, rev: seq });
+            const newest = known.at(-1) ?? { index: 0, slot: 0 };
+            const head = { seq, rev: seq, index: newest.index, slot: newest.slot };
+            expect(headOf(rows, store, name)).toEqual(head);
             expect(placesOf(rows, store, name)).toEqual(known);
           }
           for (const [identity, place] of keyPlaces) {
@@ -162,15 +180,16 @@ describe('random histories', () => {
         };
         const append = (entry: Entry) => {
           const messages = entry.kind === 'commands' ? entry.messages : [];
-          const seqs = messages.map((each, slot) => {
+          const numbers = messages.map((each, slot) => {
             const known = places.get(each.conversation) ?? [];
             const place = { seq: known.length + 1, index: entry.index, slot };
             places.set(each.conversation, [...known, place]);
             if (each.key !== 0) keyPlaces.set(identityOf(commandFor(each)), place);
-            return place.seq;
+            const previous = known.at(-1);
+            return previous === undefined ? { seq: place.seq } : { seq: place.seq, previous };
           });
-          steady.append(entry, seqs);
-          shaky.append(entry, seqs);
+          steady.append(entry, numbers);
+          shaky.append(entry, numbers);
         };
         for (const each of steps) {
           index += 1;
@@ -255,7 +274,7 @@ describe('memory and disk', () => {
     expect(rows.dirtyRows).toBe(0);
     const known = Array.from({ length: 5000 }, (_, i) => rows.head(`g:${i}`) !== undefined);
     expect(known.filter(Boolean)).toHaveLength(4096);
-    expect(headOf(rows, store, 'g:0')).toEqual({ seq: 1, rev: 1 });
+    expect(headOf(rows, store, 'g:0')).toMatchObject({ seq: 1, rev: 1 });
     expect(headOf(rows, store, 'g:never')).toEqual(emptyHead);
   });
 
