@@ -150,10 +150,10 @@ export class TurnLoop implements TurnOutput {
     this.pending = null;
     const checkpoint = this.checkpoints.shift();
     if (checkpoint !== undefined) addCheckpoint(write, checkpoint);
-    this.writing = this.deps.store.write(write.batch).then(
-      () => this.onWritten(write),
-      (error) => this.fail(error),
-    );
+    this.writing = this.deps.store
+      .write(write.batch)
+      .then(() => this.onWritten(write))
+      .catch((error: unknown) => this.fail(error));
   }
 
   private onWritten(write: PendingWrite): void {
