@@ -46,6 +46,7 @@ export function withCrashPoints(store: Store, crashAt: string | undefined): Stor
       reach('after-write');
     },
     getRows: (partition, keys) => store.getRows(partition, keys),
+    getRowsOfAll: (requests) => store.getRowsOfAll(requests),
     scanRows: (partition, range) => store.scanRows(partition, range),
     readEntries: (partition, from, to, bytesMax) =>
       store.readEntries(partition, from, to, bytesMax),

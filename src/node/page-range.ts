@@ -7,11 +7,11 @@ export type PageRange =
   | { readonly kind: 'before'; readonly seq: number }
   | { readonly kind: 'around'; readonly seq: number };
 
-/** `first` > `last`: nothing. `fromEnd`: where the page's bytes do not suffice, the last ones stay. */
+/** `first` > `last`: nothing. Where the page's bytes do not suffice, those nearest to `nearest` stay. */
 export interface ResolvedRange {
   readonly first: number;
   readonly last: number;
-  readonly fromEnd: boolean;
+  readonly nearest: number;
 }
 
 /** Errors: TRIMMED, IN_FUTURE. */
@@ -26,17 +26,17 @@ export function resolveRange(
       if (range.seq > headSeq) throw inFuture(range.seq, minSeq, headSeq);
       if (range.seq > 0 && range.seq + 1 < minSeq) throw trimmed(minSeq, headSeq);
       const first = Math.max(range.seq + 1, minSeq);
-      return { first, last: Math.min(first + limit - 1, headSeq), fromEnd: false };
+      return { first, last: Math.min(first + limit - 1, headSeq), nearest: first };
     }
     case 'before': {
       const last = range.seq === 0 ? headSeq : Math.min(range.seq - 1, headSeq);
-      return { first: Math.max(minSeq, last - limit + 1), last, fromEnd: true };
+      return { first: Math.max(minSeq, last - limit + 1), last, nearest: last };
     }
     case 'around': {
       const middle = Math.min(range.seq, headSeq);
       const start = Math.max(minSeq, middle - Math.floor(limit / 2));
       const last = Math.min(headSeq, start + limit - 1);
-      return { first: Math.max(minSeq, last - limit + 1), last, fromEnd: false };
+      return { first: Math.max(minSeq, last - limit + 1), last, nearest: middle };
     }
   }
 }

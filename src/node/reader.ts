@@ -64,15 +64,17 @@ export async function readPage(
   const appliedIndex = replica.raft.applied;
   const { conversation, shard, range, limit } = request;
   const { head, minSeq } = await readExtent(replica, store, conversation, shard);
-  const { first, last, fromEnd } = resolveRange(range, limit, minSeq, head.seq);
+  const { first, last, nearest } = resolveRange(range, limit, minSeq, head.seq);
   const newest = placesFromHead(replica, conversation, head, first, last);
   const before = newest[0]?.seq ?? last + 1;
   const onDisk = await fetchPlaces(store, replica.partition, request, first, before - 1);
   const places = [...onDisk, ...newest];
   assertDense(places, first, last);
-  const messages = await fetchMessages(replica, store, fromEnd ? places.reverse() : places);
+  // Where the page's bytes do not suffice for all, those nearest to what was asked for stay.
+  places.sort((a, b) => Math.abs(a.seq - nearest) - Math.abs(b.seq - nearest));
+  const messages = await fetchMessages(replica, store, places);
   return {
-    messages: fromEnd ? messages.reverse() : messages,
+    messages: messages.sort((a, b) => a.seq - b.seq),
     head,
     minSeq: head.seq === 0 ? 0 : minSeq,
     appliedIndex,

@@ -21,7 +21,7 @@ import {
 } from '../order/header.ts';
 import type { KeyPlace } from '../order/page.ts';
 import type { FrozenRows, Rows } from '../order/rows.ts';
-import { type Draft, Sequencer } from '../order/sequencer.ts';
+import { type Draft, type Needs, Sequencer } from '../order/sequencer.ts';
 import {
   type Effects,
   EntryKind,
@@ -47,7 +47,7 @@ export interface TurnOutput {
   checkpoint(replica: Replica, entry: LogEntry, frozen: FrozenRows): void;
   load(replica: Replica, request: LoadRequest): void;
   /** Rows and entries that commands need; `done` is called in a later turn. */
-  fetch(replica: Replica, needs: ReturnType<AppendQueue['needs']>): void;
+  fetch(replica: Replica, needs: Needs): void;
 }
 
 export interface ReplicaDeps {
@@ -156,10 +156,10 @@ export class Replica implements SequencingHost {
     this.deps.wake(this);
   }
 
-  /** Does what is to be done; commands are sequenced where `maySequence` (no write is in flight). */
+  /** Does what is to be done; commands are sequenced only where no write is in flight (maySequence). */
   turn(output: TurnOutput, maySequence: boolean): void {
     this.drainEffects(output);
-    if (maySequence && !this.queue.isEmpty) this.sequenceQueue(output);
+    if (!this.queue.isEmpty) this.sequenceQueue(output, maySequence);
     this.drainEffects(output);
   }
 
@@ -242,8 +242,11 @@ export class Replica implements SequencingHost {
     this.waits.add(decided, this.raft.commit);
   }
 
-  private sequenceQueue(output: TurnOutput): void {
+  /** What is needed is fetched while a write is in flight, so that sequencing does not wait for it. */
+  private sequenceQueue(output: TurnOutput, maySequence: boolean): void {
     if (!this.raft.ready || this.fetching) return;
+    // The write in flight may be this partition's checkpoint, which moves pages while they are read.
+    if (!maySequence && this.rows.freezing) return;
     this.leading ??= new Sequencer(this.rows, (place) => this.storedCommand(place));
     for (let more = true; more && !this.fetching; ) {
       const nowMs = this.deps.time.now(this.deps.clock.monotonicMs());
@@ -254,6 +257,7 @@ export class Replica implements SequencingHost {
         output.fetch(this, needs);
         return;
       }
+      if (!maySequence) return;
       more = this.queue.sequence(this);
     }
     if (this.queue.isEmpty) {

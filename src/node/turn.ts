@@ -5,10 +5,10 @@ import { assert } from '../assert.ts';
 import type { Clock } from '../clock.ts';
 import type { EntryPayload, LogEntry } from '../entry.ts';
 import type { CheckpointRows, FrozenRows } from '../order/rows.ts';
+import type { Needs } from '../order/sequencer.ts';
 import type { LoadRequest, PersistStep } from '../raft/types.ts';
 import type { Batch, Checkpoint, Store } from '../storage/types.ts';
 import type { NodeId, PeerMessage, Transport } from '../transport/types.ts';
-import type { AppendQueue } from './append-queue.ts';
 import type { NodeLimits } from './config.ts';
 import { Outbox } from './outbox.ts';
 import type { Replica, TurnOutput } from './replica.ts';
@@ -17,6 +17,11 @@ interface PendingWrite {
   readonly batch: Batch;
   readonly steps: { readonly replica: Replica; readonly step: PersistStep<EntryPayload> }[];
   checkpoint: ReadyCheckpoint | null;
+}
+
+interface Fetch {
+  readonly replica: Replica;
+  readonly needs: Needs;
 }
 
 interface ReadyCheckpoint {
@@ -41,6 +46,8 @@ export class TurnLoop implements TurnOutput {
   private readonly deps: TurnDeps;
   private readonly outbox: Outbox;
   private readonly woken = new Set<Replica>();
+  /** What the commands at hand need, gathered in a turn. */
+  private readonly fetches: Fetch[] = [];
   /** Replicas with commands to sequence once the write in flight is durable. */
   private readonly gated = new Set<Replica>();
   /** The partition whose replica has its turn. */
@@ -93,8 +100,8 @@ export class TurnLoop implements TurnOutput {
     this.guard(this.loadEntries(replica, request));
   }
 
-  fetch(replica: Replica, needs: ReturnType<AppendQueue['needs']>): void {
-    this.guard(this.fetchNeeds(replica, needs));
+  fetch(replica: Replica, needs: Needs): void {
+    this.fetches.push({ replica, needs });
   }
 
   private schedule(): void {
@@ -124,6 +131,7 @@ export class TurnLoop implements TurnOutput {
       this.running = false;
     }
     this.flush();
+    if (this.fetches.length > 0) this.guard(this.fetchNeeds(this.fetches.splice(0)));
     this.startWrite();
   }
 
@@ -197,24 +205,31 @@ export class TurnLoop implements TurnOutput {
     this.wake(replica);
   }
 
-  private async fetchNeeds(
-    replica: Replica,
-    needs: ReturnType<AppendQueue['needs']>,
-  ): Promise<void> {
+  /** One read for all that this turn's commands need. */
+  private async fetchNeeds(fetches: readonly Fetch[]): Promise<void> {
     const { store } = this.deps;
-    const { partition, rows } = replica;
-    const { version } = rows;
-    const keys = needs.rows.map((cold) => cold.key);
-    const missing = [...needs.entries].filter((index) => replica.entry(index) === null);
+    const versions = fetches.map(({ replica }) => replica.rows.version);
+    const requests = fetches.map(({ replica, needs }) => {
+      return { partition: replica.partition, keys: needs.rows.map((cold) => cold.key) };
+    });
     const [values, entries] = await Promise.all([
-      keys.length === 0 ? [] : store.getRows(partition, keys),
-      missing.length === 0 ? [] : store.getEntries(partition, missing),
+      store.getRowsOfAll(requests),
+      Promise.all(fetches.map((fetch) => this.fetchEntries(fetch))),
     ]);
-    // A checkpoint written meanwhile may have moved rows: what was read is then asked for again.
-    if (rows.version === version) {
-      for (const [i, cold] of needs.rows.entries()) rows.admit(cold, values[i] ?? null);
+    for (const [i, { replica, needs }] of fetches.entries()) {
+      // A checkpoint written meanwhile may have moved rows: what was read is then asked for again.
+      if (replica.rows.version === versions[i]) {
+        for (const [at, cold] of needs.rows.entries()) {
+          replica.rows.admit(cold, values[i]?.[at] ?? null);
+        }
+      }
+      replica.onFetched(entries[i] ?? []);
     }
-    replica.onFetched(entries);
+  }
+
+  private async fetchEntries({ replica, needs }: Fetch): Promise<LogEntry[]> {
+    const missing = [...needs.entries].filter((index) => replica.entry(index) === null);
+    return missing.length === 0 ? [] : this.deps.store.getEntries(replica.partition, missing);
   }
 
   private guard(work: Promise<void>): void {

@@ -21,7 +21,7 @@ import { type Opening, readOpening } from './opening.ts';
 import { type BatchRecord, uuidBytes } from './own-rows.ts';
 import { corrupt, decodeRecord, decodeStoredEntry, entryName } from './record-codec.ts';
 import { recoverPartition } from './recovery.ts';
-import type { Batch, RecoveredPartition, Store, StoreIdentity } from './types.ts';
+import type { Batch, RecoveredPartition, RowsRequest, Store, StoreIdentity } from './types.ts';
 
 export interface OpenOptions {
   /** Created where it is missing; belongs to LevelDB alone. */
@@ -96,13 +96,23 @@ class OpenedStore implements LevelStore {
   }
 
   async getRows(partition: number, keys: readonly Uint8Array[]): Promise<(Uint8Array | null)[]> {
-    const place = this.#place(partition);
-    const full = keys.map((key) => rowKey(place, key));
-    const found = await this.#read(() => getValues(this.#db, full));
-    return full.map((key, at) => {
-      const stored = found[at];
-      return stored === undefined ? null : decodeRecord(key, stored, rowName(partition));
+    const [rows = []] = await this.getRowsOfAll([{ partition, keys }]);
+    return rows;
+  }
+
+  async getRowsOfAll(requests: readonly RowsRequest[]): Promise<(Uint8Array | null)[][]> {
+    const full = requests.map(({ partition, keys }) => {
+      const place = this.#place(partition);
+      return keys.map((key) => rowKey(place, key));
     });
+    const found = await this.#read(() => getValues(this.#db, full.flat()));
+    let at = 0;
+    return requests.map(({ partition }, request) =>
+      (full[request] ?? []).map((key) => {
+        const stored = found[at++];
+        return stored === undefined ? null : decodeRecord(key, stored, rowName(partition));
+      }),
+    );
   }
 
   async scanRows(

@@ -10,6 +10,11 @@ export interface RowWrite {
   readonly value: Uint8Array | null;
 }
 
+export interface RowsRequest {
+  readonly partition: number;
+  readonly keys: readonly Uint8Array[];
+}
+
 /** Everything of one batch; it becomes durable whole or not at all. */
 export interface Batch {
   putHardState(partition: number, state: HardState): void;
@@ -64,6 +69,8 @@ export interface Store {
   write(batch: Batch): Promise<void>;
   /** null where a row does not stand; throws CORRUPT where one is damaged. */
   getRows(partition: number, keys: readonly Uint8Array[]): Promise<(Uint8Array | null)[]>;
+  /** The same for several partitions in one read; an array for each request, in order. */
+  getRowsOfAll(requests: readonly RowsRequest[]): Promise<(Uint8Array | null)[][]>;
   /** Rows with from <= key < to, in key order, at most `limit`; `reverse` from the end. */
   scanRows(
     partition: number,

@@ -99,6 +99,25 @@ describe('the order of a stream', () => {
 describe('a stream with more than 8 MiB unanswered', () => {
   it('is answered BUSY with the limit, and is served again later', async () => {
     const { cluster } = fixture;
+    // Where leadership moves while the frames are under way, they end by that: fill another session.
+    const seen: unknown[] = [];
+    let busy = await fillSession();
+    while (busy?.field !== 'session' && seen.push(busy?.reason) < 5) {
+      await cluster.ready();
+      busy = await fillSession();
+    }
+    expect(busy, `before: ${seen.join(', ')}`).toMatchObject({ reason: 'BUSY', field: 'session' });
+    expect(Number(busy?.limit)).toBe(8 * 1024 * 1024);
+    await cluster.ready();
+    await until('the node takes appends', 10_000, async () => {
+      const append = fixture.client.append({ conversation: 'g:after-busy', sender, body: 'x' });
+      return (await append).seq > 0;
+    });
+  });
+
+  /** Twelve frames of 1 MiB while no follower answers: the first refusal among the last three. */
+  async function fillSession() {
+    const { cluster } = fixture;
     const [leader = 0] = await cluster.leaders();
     const followers = cluster.nodes.filter(({ id }) => id !== leader);
     const session = await openSession();
@@ -107,15 +126,9 @@ describe('a stream with more than 8 MiB unanswered', () => {
     const conversation = 'g:busy';
     const commands = Array.from({ length: 4 }, () => ({ conversation, sender, body }));
     const frames = Array.from({ length: 12 }, () => session.append({ partition, commands }));
-    const busy = (await Promise.race(frames.slice(9)))[0]?.[0]?.error;
+    const refused = (await Promise.race(frames.slice(9)))[0]?.[0]?.error;
     for (const follower of followers) follower.signal('SIGCONT');
-    expect(busy).toMatchObject({ reason: 'BUSY', field: 'session' });
-    expect(Number(busy?.limit)).toBe(8 * 1024 * 1024);
     await Promise.all(frames);
-    await cluster.ready();
-    await until('the node takes appends', 10_000, async () => {
-      const append = fixture.client.append({ conversation: 'g:after-busy', sender, body: 'x' });
-      return (await append).seq > 0;
-    });
-  });
+    return refused;
+  }
 });
