@@ -4,6 +4,7 @@ import type { Append, Appended } from '../client/append.ts';
 import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { timeoutMsOf, whole } from './flags.ts';
 import { note, say, sayJson } from './output.ts';
 
 export interface AppendFlags extends ServersFlag {
@@ -24,7 +25,7 @@ export async function append(
   body: string | undefined,
   flags: AppendFlags,
 ): Promise<void> {
-  const client = connect(serversOf(flags), Number(flags.timeout) * 1000);
+  const client = connect(serversOf(flags), timeoutMsOf(flags));
   try {
     if (flags.lines) await appendLines(client, conversation, flags);
     else await appendOne(client, conversation, body, flags);
@@ -47,7 +48,7 @@ async function appendOne(
     body,
     ...(key === undefined ? {} : { key }),
     ...(contentType === undefined ? {} : { contentType }),
-    ...(expectedSeq === undefined ? {} : { expectedSeq: Number(expectedSeq) }),
+    ...(expectedSeq === undefined ? {} : { expectedSeq: whole('expected-seq', expectedSeq, 0) }),
   };
   report(await client.append(append), flags);
 }

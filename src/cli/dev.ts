@@ -5,6 +5,7 @@ import { mkdirSync, openSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { PacelineError } from '../errors.ts';
 import { connect } from './connect.ts';
+import { demoConversation, startDemo } from './demo.ts';
 import { note, say, sayJson } from './output.ts';
 import { type ClusterStatus, clusterStatus } from './status.ts';
 
@@ -16,6 +17,7 @@ export interface DevFlags {
   readonly fresh?: boolean;
   readonly restart?: boolean;
   readonly json?: boolean;
+  readonly demo: boolean;
 }
 
 interface DevNode {
@@ -36,6 +38,7 @@ export async function dev(flags: DevFlags): Promise<void> {
   mkdirSync(flags.data, { recursive: true });
   const nodes = plan(flags);
   let stopping = false;
+  let demo: { stop(): void } | null = null;
   const run = (node: DevNode) => {
     const child = start(node);
     child.on('exit', (code, signal) => {
@@ -50,6 +53,7 @@ export async function dev(flags: DevFlags): Promise<void> {
     const stop = () => {
       if (stopping) return;
       stopping = true;
+      demo?.stop();
       stopAll(nodes).then(resolve);
     };
     process.on('SIGINT', stop);
@@ -57,7 +61,10 @@ export async function dev(flags: DevFlags): Promise<void> {
   });
   const ready = waitUntilReady(nodes, Number(flags.partitions), () => stopping);
   await Promise.race([ready, stopped]);
-  if (!stopping) sayReady(nodes, flags);
+  if (!stopping) {
+    sayReady(nodes, flags);
+    if (withDemo(flags)) demo = startDemo(nodes.map(({ address }) => address));
+  }
   await stopped;
   process.exit(0);
 }
@@ -163,10 +170,17 @@ function sayReady(nodes: readonly DevNode[], flags: DevFlags): void {
   const running = nodes.map(({ id, address }, i) => `node ${id} at ${address} (pid ${pids[i]})`);
   say(`Paceline is ready: ${running.join(', ')}`);
   say(`Data in ${flags.data}, kept between runs. In another terminal:`);
-  say(`  ${program} append g:lobby "hello" --sender you${at}`);
-  say(`  ${program} read g:lobby${at}`);
+  const conversation = withDemo(flags) ? demoConversation : 'g:lobby';
+  say(`  ${program} tail ${conversation}${at}`);
+  say(`  ${program} append ${conversation} "hello" --sender you${at}`);
+  say(`  ${program} read ${conversation}${at}`);
   say(`  ${program} status${at}`);
   say(`Kill a node to see the others go on: kill -9 ${pids[0]}. Ctrl-C stops all.`);
+}
+
+/** Where a program reads the answers, only what it does itself happens. */
+function withDemo(flags: DevFlags): boolean {
+  return flags.demo && !flags.json;
 }
 
 /** SIGTERM, then SIGKILL for what does not end in time. */

@@ -1,7 +1,5 @@
 // Values of flags, checked: a problem is BAD_REQUEST and names the flag.
-import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
-import { addressOfNode } from './status.ts';
 
 export function whole(field: string, text: string, min: number): number {
   const value = text === '' ? Number.NaN : Number(text);
@@ -19,17 +17,6 @@ export function timeoutMsOf({ timeout }: { readonly timeout: string }): number {
 export function levelOf(text: string): 'linearizable' | 'eventual' {
   if (text === 'linearizable' || text === 'eventual') return text;
   throw usage('level', `"${text}" is not linearizable or eventual`);
-}
-
-/** --node as the server to ask; nothing where it is not given. */
-export async function serverOf(
-  client: PacelineClient,
-  servers: readonly string[],
-  flags: { readonly node?: string },
-): Promise<{ readonly server?: string }> {
-  if (flags.node === undefined) return {};
-  const node = whole('node', flags.node, 1);
-  return { server: await addressOfNode(client, servers, node) };
 }
 
 export function usage(field: string, problem: string): PacelineError {

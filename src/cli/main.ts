@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 // `paceline`: commands and their flags. Answers go to standard output, logs and reasons to standard
 // error. Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable or outcome unknown.
-import { Command, CommanderError } from 'commander';
-import { PacelineError } from '../errors.ts';
+import { Command } from 'commander';
 import { append } from './append.ts';
 import { dev } from './dev.ts';
+import { exitCodeOf } from './exit.ts';
+import { exportConversation } from './export.ts';
+import { importFiles } from './import.ts';
+import { endWhenNobodyReads } from './output.ts';
 import { read } from './read.ts';
 import { serve } from './serve.ts';
 import { readConfigFile, type ServeFlags, serveSettings } from './settings.ts';
 import { status } from './status.ts';
+import { tail } from './tail.ts';
 import { version } from './version.ts';
 
 const program = new Command('paceline')
@@ -46,6 +50,7 @@ program
   .option('--fresh', 'forget what an earlier run stored')
   .option('--port <n>', 'of the first node; the others follow', '7400')
   .option('--restart', 'start a node that died again after 1 s')
+  .option('--no-demo', 'say nothing in g:demo')
   .option('--json', 'compact JSON, one a line')
   .action(dev);
 
@@ -81,6 +86,44 @@ program
   .action(read);
 
 program
+  .command('tail')
+  .description('follow a conversation or a partition; Ctrl-C ends')
+  .argument('[conversation]', 'such as g:lobby')
+  .option('--partition <n>', 'follow this partition in log order instead')
+  .option('--from <place>', 'start, or end: the newest 10 messages first', 'end')
+  .option('--after <seq>', 'start after this seq')
+  .option('--after-index <n>', 'with --partition: start after this index')
+  .option('--limit <n>', 'end after that many messages')
+  .option('--node <id>', 'follow at this node')
+  .option('--json', 'compact JSON, a message or an event a line')
+  .option(...servers)
+  .option(...timeout, '10')
+  .action(tail);
+
+program
+  .command('import')
+  .description('append the messages of chat logs; again adds only what is missing')
+  .argument('<files...>', 'a conversation each: g:FILE')
+  .option('--format <name>', 'irc', 'irc')
+  .option('--conversation <name>', 'all files into this one, in the order given')
+  .option('--rate <n>', 'messages a second (as fast as it goes)')
+  .option('--json', 'compact JSON')
+  .option(...servers)
+  .option(...timeout, '30')
+  .action(importFiles);
+
+program
+  .command('export')
+  .description('each body of a conversation and one \\n, as bytes')
+  .argument('<conversation>', 'such as g:lobby')
+  .option('--node <id>', 'ask this node')
+  .option('--level <level>', 'linearizable, or eventual: what the node has', 'linearizable')
+  .option('--json', 'compact JSON, a message a line')
+  .option(...servers)
+  .option(...timeout, '10')
+  .action(exportConversation);
+
+program
   .command('status')
   .description('nodes, leaders and replicas; works with any node down')
   .option('--json', 'compact JSON')
@@ -88,26 +131,11 @@ program
   .option(...timeout, '5')
   .action(status);
 
-const unreachable: ReadonlySet<string> = new Set([
-  'UNREACHABLE',
-  'NO_LEADER',
-  'STOPPING',
-  'OUTCOME_UNKNOWN',
-]);
-
 main().catch((error: unknown) => {
-  process.exitCode = exitCode(error);
+  process.exitCode = exitCodeOf(error);
 });
 
 async function main(): Promise<void> {
+  endWhenNobodyReads();
   await program.parseAsync();
-}
-
-/** Says why, and how the process ends. */
-function exitCode(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (!(error instanceof PacelineError)) throw error;
-  process.stderr.write(`${error.reason}: ${error.message}\n`);
-  if (error.reason === 'BAD_REQUEST') return 2;
-  return unreachable.has(error.reason) ? 3 : 1;
 }

@@ -1,9 +1,10 @@
 // `paceline read`: messages of one conversation in order, and who answered how fresh.
 import type { Page } from '../client/message.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
-import { levelOf, serverOf, timeoutMsOf, whole } from './flags.ts';
+import { levelOf, timeoutMsOf, whole } from './flags.ts';
 import { messageJson, messageLine } from './messages.ts';
 import { note, say, sayJson } from './output.ts';
+import { serverOf } from './status.ts';
 
 export interface ReadFlags extends ServersFlag {
   readonly after: string;

@@ -4,6 +4,7 @@ import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
 import type { GetStatusResponse, StatusReplica } from '../gen/proto.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { timeoutMsOf, whole } from './flags.ts';
 import { say, sayJson, table } from './output.ts';
 
 export interface StatusFlags extends ServersFlag {
@@ -39,7 +40,7 @@ interface PartitionStatus {
 const nodeTimeoutMs = 1000;
 
 export async function status(flags: StatusFlags): Promise<void> {
-  const client = connect(serversOf(flags), Number(flags.timeout) * 1000);
+  const client = connect(serversOf(flags), timeoutMsOf(flags));
   try {
     const cluster = await clusterStatus(client, serversOf(flags));
     if (flags.json) sayJson(cluster);
@@ -77,8 +78,19 @@ export async function clusterStatus(
   return { nodes: nodesOf(first, all), partitions: partitionsOf(all) };
 }
 
+/** --node as the server to ask; nothing where it is not given. */
+export async function serverOf(
+  client: PacelineClient,
+  servers: readonly string[],
+  flags: { readonly node?: string },
+): Promise<{ readonly server?: string }> {
+  if (flags.node === undefined) return {};
+  const node = whole('node', flags.node, 1);
+  return { server: await addressOfNode(client, servers, node) };
+}
+
 /** The address of a node by its id; asks the servers. */
-export async function addressOfNode(
+async function addressOfNode(
   client: PacelineClient,
   servers: readonly string[],
   node: number,

@@ -17,6 +17,8 @@ import type { Node } from '../../node/node.ts';
 import { AppendSession } from '../append-session.ts';
 import { heads, partitionMap, read, status } from '../queries.ts';
 import { Subscription } from '../subscription.ts';
+import { serveHealth } from './health.ts';
+import { serveReflection } from './reflection.ts';
 import { toStatus } from './status.ts';
 import { UnaryAppends } from './unary-append.ts';
 
@@ -57,9 +59,12 @@ export function createApiServer(
   const subscribe = bidiDefinition(subscribePath);
   server.addService({ subscribe }, { subscribe: subscribeHandler(node) });
   for (const { definition, handlers } of extra) server.addService(definition, handlers);
+  const health = serveHealth(server, node);
+  serveReflection(server);
   return {
     listen: (address) => listen(server, address),
     close: async () => {
+      health.stop();
       unaryAppends.close();
       await shutDown(server);
     },

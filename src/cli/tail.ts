@@ -1,0 +1,141 @@
+// `paceline tail`: follows a conversation, or a partition in log order, until Ctrl-C or --limit.
+import type { PacelineClient } from '../client/client.ts';
+import type { Message } from '../client/message.ts';
+import type { Subscribe, Subscription } from '../client/subscription.ts';
+import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { timeoutMsOf, usage, whole } from './flags.ts';
+import { messageJson, messageLine } from './messages.ts';
+import { jsonLine, note, onInterrupt, write } from './output.ts';
+import { clusterStatus, serverOf } from './status.ts';
+
+export interface TailFlags extends ServersFlag {
+  readonly partition?: string;
+  readonly after?: string;
+  readonly afterIndex?: string;
+  readonly from: string;
+  readonly limit?: string;
+  readonly node?: string;
+  readonly json?: boolean;
+  readonly timeout: string;
+}
+
+/** What to follow, from where; null: from the newest few. */
+type Target =
+  | { readonly conversation: string; readonly afterSeq: number | null }
+  | { readonly partition: number; readonly afterIndex: number | null };
+
+/** Messages shown of what was there before, with --from end. */
+const newestShown = 10;
+/** Entries of a partition that are searched for them. */
+const newestEntries = 64;
+
+export async function tail(conversation: string | undefined, flags: TailFlags): Promise<void> {
+  const target = targetOf(conversation, flags);
+  const limit =
+    flags.limit === undefined ? Number.POSITIVE_INFINITY : whole('limit', flags.limit, 1);
+  const servers = serversOf(flags);
+  const client = connect(servers, timeoutMsOf(flags));
+  onInterrupt(() => process.exit(0));
+  try {
+    const at = await serverOf(client, servers, flags);
+    const subscription = client.subscribe({ ...(await place(client, servers, target)), ...at });
+    await follow(subscription, target, limit, flags);
+  } finally {
+    await client.close();
+  }
+}
+
+function targetOf(conversation: string | undefined, flags: TailFlags): Target {
+  const { partition, after, afterIndex, from } = flags;
+  if (from !== 'start' && from !== 'end') throw usage('from', `"${from}" is not start or end`);
+  const start = from === 'start' ? 0 : null;
+  if (conversation !== undefined && partition === undefined) {
+    if (afterIndex !== undefined) throw usage('after-index', 'goes with --partition only');
+    return { conversation, afterSeq: after === undefined ? start : whole('after', after, 0) };
+  }
+  if (conversation !== undefined || partition === undefined) {
+    throw usage('conversation', 'or --partition: one of the two is to be given');
+  }
+  if (after !== undefined) throw usage('after', 'goes with a conversation only');
+  const index = afterIndex === undefined ? start : whole('after-index', afterIndex, 0);
+  return { partition: whole('partition', partition, 0), afterIndex: index };
+}
+
+/** Asks the cluster in any case, so that one that is not there is said at once. */
+async function place(
+  client: PacelineClient,
+  servers: readonly string[],
+  target: Target,
+): Promise<Subscribe> {
+  if ('conversation' in target) {
+    const { conversation } = target;
+    const newest = { conversation, direction: 'backward', limit: newestShown } as const;
+    const { messages, headSeq } = await client.read(newest);
+    const [oldest] = messages;
+    const shown = oldest === undefined ? headSeq : oldest.seq - 1;
+    return { conversation, afterSeq: target.afterSeq ?? shown };
+  }
+  const { partition } = target;
+  const { partitions } = await clusterStatus(client, servers);
+  const commit = partitions.find(({ id }) => id === partition)?.commit ?? 0;
+  return { partition, afterIndex: target.afterIndex ?? Math.max(0, commit - newestEntries) };
+}
+
+async function follow(
+  subscription: Subscription,
+  target: Target,
+  limit: number,
+  flags: TailFlags,
+): Promise<void> {
+  const lineOf = 'partition' in target ? partitionLine : conversationLine;
+  // A partition's newest messages are known only once all of the newest entries were seen.
+  let held: string[] | null = 'partition' in target && target.afterIndex === null ? [] : null;
+  let left = limit;
+  const show = async (line: string) => {
+    if (left > 0) await write(`${line}\n`);
+    left -= 1;
+  };
+  for await (const event of subscription) {
+    if (event.kind === 'reset') await sayReset(event.min, event.max, target, flags);
+    if (event.kind === 'caught-up') {
+      for (const line of held ?? []) await show(line);
+      held = null;
+      await sayCaughtUp(flags);
+    }
+    if (event.kind === 'message') {
+      const line = lineOf(event.message, flags);
+      if (held === null) await show(line);
+      else held = [...held, line].slice(-newestShown);
+    }
+    if (left <= 0) return;
+  }
+}
+
+function conversationLine(message: Message, flags: TailFlags): string {
+  return flags.json ? jsonLine(messageJson(message)) : messageLine(message);
+}
+
+function partitionLine(message: Message, flags: TailFlags): string {
+  const { conversation, index, slot } = message;
+  if (!flags.json) return `${conversation}  ${messageLine(message).trimStart()}`;
+  return jsonLine({ conversation, index, slot, ...messageJson(message) });
+}
+
+async function sayReset(
+  min: number,
+  max: number,
+  target: Target,
+  { json }: TailFlags,
+): Promise<void> {
+  if (json) {
+    await write(`${jsonLine({ event: 'reset', min, max })}\n`);
+    return;
+  }
+  const unit = 'partition' in target ? 'index' : 'seq';
+  note(`RESET: what was asked for is gone; it goes on from ${unit} ${min} (newest ${max})`);
+}
+
+async function sayCaughtUp({ json }: TailFlags): Promise<void> {
+  if (json) await write(`${jsonLine({ event: 'caught-up' })}\n`);
+  else note('caught up; new messages follow, Ctrl-C ends');
+}

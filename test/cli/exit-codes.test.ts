@@ -1,0 +1,82 @@
+// What append, read and status say and how they end: 0 done, 1 refused, 2 usage, 3 unreachable.
+import { describe, expect, it } from 'vitest';
+import { paceline } from '../../scripts/irc/cli.ts';
+import { useCluster } from '../cluster/fixture.ts';
+
+const fixture = useCluster();
+const far = ['--servers', '127.0.0.1:9', '--timeout', '1'];
+
+async function run(args: readonly string[]) {
+  const servers = ['--servers', fixture.cluster.servers.join(',')];
+  const { code, stdout, stderr } = await paceline([...args, ...servers]);
+  return { code, stdout: stdout.toString(), stderr };
+}
+
+describe('what is done ends with 0', () => {
+  it('append says seq and id, and what was stored before', async () => {
+    const args = ['append', 'g:ok', 'hi', '--sender', 'ann', '--key', 'k'];
+    const first = await run(args);
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^seq 1, id \d+\n$/) });
+    const again = await run(args);
+    expect(again.stdout).toMatch(/^seq 1, id \d+ \(duplicate: it was stored before\)\n$/);
+    const read = await run(['read', 'g:ok']);
+    expect(read).toMatchObject({ code: 0, stdout: '     1  ann: hi\n' });
+    expect(read.stderr).toMatch(/^up to the newest, 1 \(node \d, applied to \d+\)\n$/);
+  });
+
+  it('status shows every node and partition', async () => {
+    const { code, stdout } = await run(['status']);
+    expect(code).toBe(0);
+    expect(stdout.match(/ up +serving/g)).toHaveLength(3);
+    expect(stdout).toMatch(/^ +15 {2}node \d/m);
+  });
+});
+
+describe('what is refused ends with 1', () => {
+  it.each([
+    [['append', 'g:no', 'x', '--sender', 'ann', '--expected-seq', '5'], 'EXPECTED_SEQ_MISMATCH: '],
+    [['append', 'nobody', 'x', '--sender', 'ann'], 'BAD_CONVERSATION: '],
+    [['append', 'g:no', 'x', '--sender', 'a'.repeat(129)], 'BAD_SENDER: '],
+    [['read', 'p:one'], 'BAD_CONVERSATION: '],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await run(args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(new RegExp(`^${message}.+\n$`));
+  });
+});
+
+describe('wrong usage ends with 2', () => {
+  it.each([
+    [['append', 'g:a', 'x'], "required option '--sender <name>' not specified"],
+    [['append', 'g:a', 'x', '--sender', 'ann', '--expected-seq', 'x'], 'expected-seq "x"'],
+    [['append', 'g:a', 'x', '--sender', 'ann', '--timeout', 'soon'], 'timeout "soon"'],
+    [['read'], "missing required argument 'conversation'"],
+    [['read', 'g:a', '--limit', 'many'], 'limit "many"'],
+    [['read', 'g:a', '--level', 'best'], 'level "best"'],
+    [['read', 'g:a', '--node', '9'], 'there is no node 9, the cluster has 1, 2, 3'],
+    [['status', '--wrong'], "unknown option '--wrong'"],
+    [['nonsense'], "unknown command 'nonsense'"],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await (args.includes('--wrong') ? paceline(args) : run(args));
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  it('names a server that is none', async () => {
+    const { code, stderr } = await paceline(['read', 'g:a', '--servers', 'here']);
+    expect([code, stderr]).toEqual([2, 'BAD_REQUEST: servers: "here" is not HOST:PORT\n']);
+  });
+});
+
+describe('what is not reached ends with 3', () => {
+  it.each([
+    [['append', 'g:a', 'x', '--sender', 'ann', ...far]],
+    [['read', 'g:a', ...far]],
+    [['export', 'g:a', ...far]],
+    [['status', ...far]],
+  ])('%j', async (args) => {
+    const { code, stdout, stderr } = await paceline(args);
+    expect([code, stdout.toString()]).toEqual([3, '']);
+    expect(stderr).toMatch(/^UNREACHABLE: .*127\.0\.0\.1:9.*\n$/);
+  });
+});
