@@ -10,7 +10,9 @@ import { messageOf } from './queries.ts';
 import { decodeToken } from './read-token.ts';
 
 export const subscriptionLimits = { defaultCredits: 1024, creditsMax: 1_000_000 } as const;
+/** Of one response; a stream takes up to 16 of them before it says that it is full. */
 const messagesAtOnce = 256;
+const bytesAtOnce = 128 * 1024;
 const progressMs = 10_000;
 
 export interface SubscriptionSink {
@@ -125,7 +127,7 @@ export class Subscription {
     while (feed !== null && this.again && !this.closed) {
       this.again = false;
       while (this.hasRoom && this.credits > 0 && !this.closed) {
-        const messages = await feed.next(Math.min(this.credits, messagesAtOnce));
+        const messages = await feed.next(Math.min(this.credits, messagesAtOnce), bytesAtOnce);
         if (messages.length === 0) break;
         this.credits -= messages.length;
         this.send({ messages: messages.map(messageOf) });

@@ -1,4 +1,4 @@
-// An append as callers give it, and as the client carries it until it has ended.
+// An append as callers give it, and its wire form.
 
 import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
 
@@ -31,25 +31,6 @@ export interface Appended {
   /** The key was used before: these are the original's numbers. */
   readonly duplicate: boolean;
   readonly dedupeUntilMs: number;
-}
-
-export interface PendingAppend {
-  /** Rises with every append of this client: the order in which they are sent, and sent again. */
-  readonly number: number;
-  readonly conversation: string;
-  readonly partition: number;
-  readonly command: Uint8Array;
-  readonly deadlineMs: number;
-  /** An attempt may have stored it. */
-  isUnknown: boolean;
-  /** It is in a frame that is not answered yet. */
-  isOut: boolean;
-  /** The caller has its answer. */
-  ended: boolean;
-  /** Called as it ends, before resolve or reject. */
-  readonly settle: () => void;
-  readonly resolve: (appended: Appended) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** The canonical wire form. */

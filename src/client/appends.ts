@@ -3,11 +3,12 @@
 import type { Timer } from '../clock.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
-import { type Append, type Appended, encodeAppend, type PendingAppend } from './append.ts';
+import { type Append, type Appended, encodeAppend } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
 import { frameBounds } from './frames.ts';
 import { Lane } from './lane.ts';
 import type { PartitionMap } from './partition-map.ts';
+import { abortReason, PendingAppend } from './pending-append.ts';
 import { appendedOf, refusalOf, type SentGroup, Session, type SessionOwner } from './session.ts';
 import type { Tokens } from './tokens.ts';
 import { type ClientOptions, retryable } from './types.ts';
@@ -29,13 +30,17 @@ export class Appends implements SessionOwner {
   private readonly buffer: AppendBuffer;
   private readonly sessions = new Map<string, Session>();
   private readonly lanes = new Map<number, Lane>();
+  /** Called before the map was loaded, in order. */
+  private starting: PendingAppend[] = [];
   private nextNumber = 1;
-  private pending = 0;
+  /** Appends that have not ended. */
+  private open = 0;
   private flushing = false;
   private wakeTimer: Timer | null = null;
   private expiryTimer: Timer | null = null;
   private idle: (() => void)[] = [];
   private refreshAtMs = 0;
+  private closing = false;
   private closed = false;
 
   constructor(options: ClientOptions, map: PartitionMap, tokens: Tokens) {
@@ -43,7 +48,10 @@ export class Appends implements SessionOwner {
     this.options = options;
     this.map = map;
     this.tokens = tokens;
-    this.buffer = new AppendBuffer(bufferBytesMax, whenFull);
+    this.buffer = new AppendBuffer(bufferBytesMax, whenFull, (append) => {
+      this.lane(append.partition).put(append);
+      this.scheduleFlush();
+    });
   }
 
   /** One of the two is called, once. */
@@ -53,43 +61,31 @@ export class Appends implements SessionOwner {
     reject: (error: Error) => void,
     signal?: AbortSignal,
   ): void {
-    if (this.closed || signal?.aborted) {
-      reject(this.closed ? closedError() : abortReason(signal));
+    if (this.closing || signal?.aborted) {
+      reject(signal?.aborted ? abortReason(signal) : closedError());
       return;
     }
     const number = this.nextNumber++;
-    const { clock, clientId, appendTimeoutMs = 30_000 } = this.options;
+    const { clock, appendTimeoutMs = 30_000 } = this.options;
     const deadlineMs = clock.monotonicMs() + appendTimeoutMs;
-    this.pending += 1;
-    const refuse = (error: Error) => {
-      this.settled();
-      reject(error);
-    };
-    const enqueue = () => {
-      const { text, partition } = this.map.locate(append.conversation);
-      const command = encodeAppend(append, text, append.key ?? `${clientId}-${number}`);
-      const settle = () => {
-        this.settled();
-        this.buffer.leave(command.length);
-      };
-      const fate = { isUnknown: false, isOut: false, ended: false, settle, resolve, reject };
-      const pending: PendingAppend = {
-        ...{ number, conversation: text, partition, command, deadlineMs },
-        ...fate,
-      };
-      this.buffer.enter(command.length, () => this.enqueue(pending, signal));
-    };
-    if (this.map.isLoaded) attempt(enqueue, refuse);
-    else this.map.ensure(deadlineMs).then(() => attempt(enqueue, refuse), refuse);
+    this.open += 1;
+    const call = { append, number, deadlineMs, resolve, reject };
+    const pending = new PendingAppend(call, this.onEnd);
+    if (signal !== undefined) pending.endBy(signal);
+    if (this.map.isLoaded && this.starting.length === 0) this.enter(pending);
+    else if (this.starting.push(pending) === 1) this.loadMap();
   }
 
   /** Resolves once every append has ended. */
   drain(): Promise<void> {
-    if (this.pending === 0) return Promise.resolve();
+    if (this.open === 0) return Promise.resolve();
     return new Promise((resolve) => this.idle.push(resolve));
   }
 
-  close(): void {
+  /** Takes no more, and resolves once what was taken has ended. */
+  async close(): Promise<void> {
+    this.closing = true;
+    await this.drain();
     this.closed = true;
     this.wakeTimer?.cancel();
     this.expiryTimer?.cancel();
@@ -100,19 +96,26 @@ export class Appends implements SessionOwner {
 
   onResults(session: Session, group: SentGroup, results: readonly AppendResult[]): void {
     const again: PendingAppend[] = [];
+    let allStored = true;
+    let cause: Refusal | null = null;
     group.appends.forEach((append, slot) => {
       const result = results[slot];
       const refusal = result === undefined ? lostAnswer : refusalOf(result);
       append.isOut = false;
       if (refusal === null && result !== undefined) this.stored(group.partition, append, result);
       else if (refusal !== null) {
+        allStored = false;
         session.breakOrder(group.partition, append.conversation);
-        if (this.isFinal(refusal, append)) fail(append, refusal);
-        else again.push(append);
-        this.learn(session, group.partition, refusal, append);
+        if (refusal.reason === 'OUTCOME_UNKNOWN') append.isUnknown = true;
+        if (isFinal(refusal, append)) append.fail(refusal);
+        else {
+          if (!append.ended) again.push(append);
+          if (refusal.reason !== 'SESSION_ORDER') cause ??= refusal;
+        }
       }
     });
-    this.lane(group.partition).back(again);
+    if (cause !== null) this.learn(session, group.partition, cause);
+    this.lane(group.partition).back(allStored, again);
     this.scheduleFlush();
   }
 
@@ -120,9 +123,15 @@ export class Appends implements SessionOwner {
     this.sessions.delete(session.address);
     this.map.forgetAddress(session.address);
     for (const { partition, appends } of unanswered) {
-      for (const append of appends) append.isUnknown = true;
+      for (const append of appends) {
+        append.isUnknown = true;
+        append.isOut = false;
+      }
       const lane = this.lane(partition);
-      lane.back(appends.filter((append) => !append.ended));
+      lane.back(
+        false,
+        appends.filter((append) => !append.ended),
+      );
       lane.pause(this.options.clock.monotonicMs(), 0, this.options.random());
     }
     if (this.closed) return;
@@ -130,42 +139,62 @@ export class Appends implements SessionOwner {
     this.scheduleFlush();
   }
 
-  private enqueue(append: PendingAppend, signal: AbortSignal | undefined): void {
-    signal?.addEventListener('abort', () => abort(append, signal), { once: true });
-    this.lane(append.partition).put(append);
-    this.scheduleFlush();
+  private readonly onEnd = (append: PendingAppend) => {
+    this.buffer.leave(append);
+    this.open -= 1;
+    if (this.open > 0) return;
+    for (const resolve of this.idle.splice(0)) resolve();
+  };
+
+  /** Then lets in what was called before, in order; what is called meanwhile comes behind. */
+  private loadMap(): void {
+    const [first] = this.starting;
+    if (first === undefined) return;
+    this.map.ensure(first.deadlineMs).then(
+      () => {
+        for (const append of this.starting) this.enter(append);
+        this.starting = [];
+      },
+      (error: unknown) => {
+        if (!(error instanceof PacelineError)) throw error;
+        const nowMs = this.options.clock.monotonicMs();
+        const late = this.starting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+        this.starting = this.starting.filter(({ deadlineMs }) => deadlineMs > nowMs);
+        for (const append of late) append.fail(error);
+        this.loadMap();
+      },
+    );
   }
 
-  private isFinal(refusal: Refusal, append: PendingAppend): boolean {
-    if (retryable.has(refusal.reason)) return false;
-    // After an attempt that may have stored it, a head that is not beyond what was expected may
-    // still move.
-    return refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || !append.isUnknown || !!refusal.actual;
+  private enter(pending: PendingAppend): void {
+    if (pending.ended) return;
+    const { append, number } = pending;
+    try {
+      const { text: conversation, partition } = this.map.locate(append.conversation);
+      const key = append.key ?? `${this.options.clientId}-${number}`;
+      pending.place({ conversation, partition, command: encodeAppend(append, conversation, key) });
+      this.buffer.enter(pending);
+    } catch (error) {
+      if (!(error instanceof PacelineError)) throw error;
+      pending.fail(error);
+    }
   }
 
   private stored(partition: number, append: PendingAppend, result: AppendResult): void {
     const appended = appendedOf(result);
     this.tokens.learn(partition, appended.index, result.readToken);
-    finish(append, appended);
+    append.finish(appended);
   }
 
-  private learn(
-    session: Session,
-    partition: number,
-    refusal: Refusal,
-    append: PendingAppend,
-  ): void {
+  /** Once a group, however many of it were refused. */
+  private learn(session: Session, partition: number, refusal: Refusal): void {
     const { clock, random } = this.options;
-    const lane = this.lane(partition);
     const { reason, leaderAddress, retryAfterMs = 0 } = refusal;
-    if (reason === 'OUTCOME_UNKNOWN') append.isUnknown = true;
+    const atLeastMs = reason === 'BUSY' ? retryAfterMs : 0;
+    this.lane(partition).pause(clock.monotonicMs(), atLeastMs, random());
     if (reason === 'NOT_LEADER' && leaderAddress !== undefined) {
       if (leaderAddress !== session.address) this.map.hint(partition, leaderAddress);
-      lane.pause(clock.monotonicMs(), 0, random());
-    } else if (reason === 'BUSY') {
-      lane.pause(clock.monotonicMs(), retryAfterMs, random());
-    } else if (reason !== 'SESSION_ORDER' && retryable.has(reason)) {
-      lane.pause(clock.monotonicMs(), 0, random());
+    } else if (reason !== 'BUSY' && retryable.has(reason)) {
       this.map.forget(partition);
       this.refreshMap();
     }
@@ -214,6 +243,8 @@ export class Appends implements SessionOwner {
       this.refreshMap();
       return false;
     }
+    // Goes on when the last one that is out comes back.
+    if (!lane.maySendTo(address)) return true;
     const session = this.session(address);
     if (!session.hasRoom) return false;
     const frame = frames.get(session) ?? { groups: [], commands: 0, bytes: 0 };
@@ -223,7 +254,8 @@ export class Appends implements SessionOwner {
       this.scheduleFlush();
       return true;
     }
-    const { appends, bytes } = lane.take(commandsLeft, bytesLeft);
+    const { appends, bytes } = lane.take(address, commandsLeft, bytesLeft);
+    if (appends.length === 0) return true;
     if (bytes > bytesLeft && frame.commands > 0) {
       session.send([{ partition: lane.partition, appends, bytes }]);
     } else {
@@ -268,17 +300,9 @@ export class Appends implements SessionOwner {
   }
 
   private expire(nowMs: number): void {
-    for (const lane of this.lanes.values()) {
-      for (const append of lane.expire(nowMs)) {
-        fail(append, append.isUnknown ? unknownAtDeadline : notStoredAtDeadline);
-      }
-    }
-  }
-
-  private settled(): void {
-    this.pending -= 1;
-    if (this.pending > 0) return;
-    for (const resolve of this.idle.splice(0)) resolve();
+    for (const lane of this.lanes.values()) lane.expire(nowMs);
+    for (const session of this.sessions.values()) session.expire(nowMs);
+    this.buffer.expire(nowMs);
   }
 }
 
@@ -286,56 +310,12 @@ const lostAnswer: Refusal = {
   reason: 'OUTCOME_UNKNOWN',
   message: 'the answer has no result for it',
 };
-const unknownAtDeadline: Refusal = {
-  reason: 'OUTCOME_UNKNOWN',
-  message: 'no answer before the deadline: the message may or may not be stored',
-};
-const notStoredAtDeadline: Refusal = {
-  reason: 'NO_LEADER',
-  message: 'no leader took the message before the deadline: it is not stored',
-};
-
-const unknownAtAbort: Refusal = {
-  reason: 'OUTCOME_UNKNOWN',
-  message: 'aborted after it was sent: the message may or may not be stored',
-};
-
-function attempt(work: () => void, refuse: (error: PacelineError) => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!(error instanceof PacelineError)) throw error;
-    refuse(error);
-  }
-}
-
-function finish(append: PendingAppend, appended: Appended): void {
-  if (append.ended) return;
-  append.ended = true;
-  append.settle();
-  append.resolve(appended);
-}
-
-function fail(append: PendingAppend, refusal: Refusal): void {
-  end(append, new PacelineError(refusal));
-}
-
-function end(append: PendingAppend, error: Error): void {
-  if (append.ended) return;
-  append.ended = true;
-  append.settle();
-  append.reject(error);
-}
-
-/** What was never sent is surely not stored; of the rest nobody can tell. */
-function abort(append: PendingAppend, signal: AbortSignal): void {
-  if (append.isUnknown || append.isOut) fail(append, unknownAtAbort);
-  else end(append, abortReason(signal));
-}
-
-function abortReason(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
+function isFinal(refusal: Refusal, append: PendingAppend): boolean {
+  if (retryable.has(refusal.reason)) return false;
+  if (refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || !append.isUnknown) return true;
+  // After an attempt that may have stored it, a head that is not beyond what was expected may still
+  // move.
+  return (refusal.actual ?? 0) > (append.append.expectedSeq ?? 0);
 }
 
 function closedError(): PacelineError {

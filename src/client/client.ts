@@ -125,8 +125,7 @@ export class PacelineClient {
 
   /** Drains, ends every subscription and closes every connection. */
   async close(): Promise<void> {
-    await this.drain();
-    this.appends.close();
+    await this.appends.close();
     for (const subscription of [...this.subscriptions]) await subscription.return();
     this.options.transport.close();
   }

@@ -1,12 +1,14 @@
 // One partition's appends in the client: those that wait to be sent, in the caller's order, and how
-// many groups are out. After a result that is not final nothing is sent until every group that is
-// out came back; then all are sent again in order, so a conversation's order survives failovers.
-import type { PendingAppend } from './append.ts';
+// many groups are out. All that are out are at one node. After anything that was not stored nothing is
+// sent until every group that is out came back; then what is not final is sent again in order, so a
+// conversation's order survives failovers.
+import type { PendingAppend } from './pending-append.ts';
 
 export class Lane {
   readonly partition: number;
   private waiting: PendingAppend[] = [];
   private groupsOut = 0;
+  private sentTo = '';
   private draining = false;
   private failures = 0;
   private resumeAtMs = 0;
@@ -15,22 +17,27 @@ export class Lane {
     this.partition = partition;
   }
 
-  get isEmpty(): boolean {
-    return this.waiting.length === 0 && this.groupsOut === 0;
-  }
-
   /** When something may be sent: null = not before an answer, or there is nothing. */
   sendableAtMs(): number | null {
     const blocked = this.waiting.length === 0 || (this.draining && this.groupsOut > 0);
     return blocked ? null : this.resumeAtMs;
   }
 
+  /** What is out would be overtaken by what is sent elsewhere. */
+  maySendTo(address: string): boolean {
+    return this.groupsOut === 0 || this.sentTo === address;
+  }
+
   put(append: PendingAppend): void {
     this.waiting.push(append);
   }
 
-  /** Takes what fits, in order. */
-  take(commandsMax: number, bytesMax: number): { appends: PendingAppend[]; bytes: number } {
+  /** Takes what fits, in order, to be sent to that node; nothing, where all that waited has ended. */
+  take(
+    address: string,
+    commandsMax: number,
+    bytesMax: number,
+  ): { appends: PendingAppend[]; bytes: number } {
     if (this.draining) {
       this.draining = false;
       this.waiting.sort((a, b) => a.number - b.number);
@@ -49,15 +56,18 @@ export class Lane {
     }
     const appends = this.waiting.splice(0, count);
     for (const append of appends) append.isOut = true;
-    if (count > 0) this.groupsOut += 1;
+    if (count > 0) {
+      this.groupsOut += 1;
+      this.sentTo = address;
+    }
     return { appends, bytes };
   }
 
-  /** A group came back, with those that have to be sent again. */
-  back(again: readonly PendingAppend[]): void {
+  /** A group came back: all of it stored, or with those that have to be sent again. */
+  back(allStored: boolean, again: readonly PendingAppend[]): void {
     this.groupsOut -= 1;
     for (const append of again) this.waiting.push(append);
-    if (again.length > 0) this.draining = true;
+    if (!allStored) this.draining = true;
     else if (!this.draining) this.failures = 0;
   }
 
@@ -68,11 +78,11 @@ export class Lane {
     this.resumeAtMs = nowMs + Math.max(atLeastMs, growing);
   }
 
-  /** Takes out what is over its deadline. */
-  expire(nowMs: number): PendingAppend[] {
-    if (!this.waiting.some((append) => append.deadlineMs <= nowMs)) return [];
+  /** Ends what waits and is over its deadline. */
+  expire(nowMs: number): void {
     const late = this.waiting.filter((append) => append.deadlineMs <= nowMs);
+    if (late.length === 0) return;
     this.waiting = this.waiting.filter((append) => append.deadlineMs > nowMs);
-    return late;
+    for (const append of late) append.expire();
   }
 }

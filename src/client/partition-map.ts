@@ -76,7 +76,10 @@ export class PartitionMap {
     }
   }
 
-  /** Asks the servers one after the other until one answers, or all were asked. */
+  /**
+   * Asks the servers one after the other until one answers, or all were asked. Begins with another one
+   * each time: what the last one said was not good enough.
+   */
   refresh(): Promise<void> {
     this.loading ??= this.load().finally(() => {
       this.loading = null;
@@ -101,13 +104,13 @@ export class PartitionMap {
     const count = this.servers.length;
     for (let i = 0; i < count; i++) {
       const address = this.servers[this.nextServer % count] ?? '';
+      this.nextServer += 1;
       try {
         const timeoutMs = mapTimeoutMs;
         this.take(await this.transport.call(address, rpcs.getPartitionMap, {}, timeoutMs));
         return;
       } catch (error) {
         last = error;
-        this.nextServer += 1;
       }
     }
     const detail = last instanceof Error ? last.message : 'no server was given';

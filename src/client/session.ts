@@ -2,8 +2,9 @@
 import { refusalFrom } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { appendSessionPath } from '../gen/services.ts';
-import type { Appended, PendingAppend } from './append.ts';
+import type { Appended } from './append.ts';
 import { decodeResponse, encodeFrame, type FrameGroup } from './frames.ts';
+import type { PendingAppend } from './pending-append.ts';
 import type { ClientTransport, Stream } from './types.ts';
 
 /** Less than the 8 MiB after which a node answers BUSY. */
@@ -45,10 +46,6 @@ export class Session {
     return !this.ended && this.unansweredBytes < unansweredBytesMax;
   }
 
-  get isIdle(): boolean {
-    return this.frames.size === 0;
-  }
-
   send(groups: readonly SentGroup[]): void {
     const frame = this.nextFrame++;
     this.frames.set(frame, [...groups]);
@@ -65,6 +62,19 @@ export class Session {
     const broken = this.broken.get(partition);
     if (broken === undefined) this.broken.set(partition, new Set([conversation]));
     else broken.add(conversation);
+  }
+
+  /** Ends what is over its deadline; its answer is not waited for any more. */
+  expire(nowMs: number): void {
+    for (const groups of this.frames.values()) {
+      for (const group of groups) {
+        // The oldest of a group comes first.
+        if ((group?.appends[0]?.deadlineMs ?? Number.POSITIVE_INFINITY) > nowMs) continue;
+        for (const append of group?.appends ?? []) {
+          if (append.deadlineMs <= nowMs) append.expire();
+        }
+      }
+    }
   }
 
   close(): void {

@@ -55,8 +55,12 @@ export interface SubscriptionDeps {
   /** The next node to try. */
   readonly server: () => string;
   readonly token: () => Uint8Array | undefined;
-  /** A place was seen: later reads of this client are not older. */
   readonly onClose: () => void;
+}
+
+interface Waiting {
+  readonly resolve: (result: IteratorResult<SubscriptionEvent>) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const windowDefault = 1024;
@@ -70,13 +74,16 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private readonly window: number;
   private events: SubscriptionEvent[] = [];
   private taken = 0;
+  /** Messages among the events that are not taken. */
+  private held = 0;
   private owedCredits = 0;
   private stream: Stream | null = null;
   private retry: Timer | null = null;
   private silence: Timer | null = null;
+  /** Not open, because what was received fills the window. */
+  private isParked = false;
   private failures = 0;
-  private waiting: ((result: IteratorResult<SubscriptionEvent>) => void) | null = null;
-  private failWaiting: ((error: Error) => void) | null = null;
+  private waiting: Waiting[] = [];
   private ended = false;
   private error: Error | null = null;
   private caughtUp = false;
@@ -89,7 +96,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   constructor(subscribe: Subscribe, deps: SubscriptionDeps) {
     this.subscribe = subscribe;
     this.deps = deps;
-    this.window = subscribe.window ?? windowDefault;
+    this.window = Math.max(1, subscribe.window ?? windowDefault);
     const isConversation = 'conversation' in subscribe;
     this.seq = isConversation ? (subscribe.afterSeq ?? 0) : 0;
     this.rev = isConversation ? (subscribe.afterRev ?? 0) : 0;
@@ -110,25 +117,30 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     const event = this.events[this.taken];
     if (event !== undefined) {
       this.taken += 1;
+      if (event.kind === 'message') this.held -= 1;
       this.give(event);
       return Promise.resolve({ done: false, value: event });
     }
     if (this.error !== null) return Promise.reject(this.error);
     if (this.ended) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => {
-      this.waiting = resolve;
-      this.failWaiting = reject;
-    });
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  /** Ends it; a waiting `next` is done. */
+  /** Ends it: what waits in `next`, and every later one, is done. */
   return(): Promise<IteratorResult<SubscriptionEvent>> {
     this.end(null);
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  private get room(): number {
+    return this.window - this.held;
+  }
+
+  /** Where the window is full, only once the consumer has taken something. */
   private open(): void {
     this.retry = null;
+    this.isParked = this.room < 1;
+    if (this.isParked) return;
     const address = this.subscribe.server ?? this.deps.server();
     const stream = this.deps.options.transport.openStream(address, subscribePath, {
       onResponse: (bytes) => {
@@ -140,8 +152,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     });
     this.stream = stream;
     this.owedCredits = 0;
-    const credits = Math.max(1, this.window - (this.events.length - this.taken));
-    stream.send(SubscribeRequest.encode({ start: { ...this.start(), credits } }));
+    stream.send(SubscribeRequest.encode({ start: { ...this.start(), credits: this.room } }));
     this.listen();
   }
 
@@ -185,10 +196,12 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private takeMessage(received: ChatMessage): void {
     const message = toMessage(received);
     const { seq, rev, index, slot } = message;
-    if ('conversation' in this.subscribe) {
-      if (seq <= this.seq) return;
-    } else if (index < this.index || (index === this.index && slot <= this.slot)) {
-      this.owedCredits += 1;
+    const isKnown =
+      'conversation' in this.subscribe
+        ? seq <= this.seq
+        : index < this.index || (index === this.index && slot <= this.slot);
+    if (isKnown) {
+      this.giveCredit();
       return;
     }
     this.seq = seq;
@@ -199,15 +212,21 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   }
 
   private put(event: SubscriptionEvent): void {
-    const { waiting } = this;
-    if (waiting === null) {
+    const waiting = this.waiting.shift();
+    if (waiting !== undefined) {
+      this.give(event);
+      waiting.resolve({ done: false, value: event });
+    } else if (event.kind === 'progress' && this.newest?.kind === 'progress') {
+      this.events[this.events.length - 1] = event;
+    } else {
       this.events.push(event);
-      return;
+      if (event.kind === 'message') this.held += 1;
     }
-    this.waiting = null;
-    this.failWaiting = null;
-    this.give(event);
-    waiting({ done: false, value: event });
+  }
+
+  /** Of those the consumer has not taken. */
+  private get newest(): SubscriptionEvent | undefined {
+    return this.events.length > this.taken ? this.events.at(-1) : undefined;
   }
 
   /** The consumer has taken it: its credit goes back, many at once. */
@@ -216,7 +235,11 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
       this.events.splice(0, this.taken);
       this.taken = 0;
     }
-    if (event.kind !== 'message') return;
+    if (event.kind === 'message') this.giveCredit();
+    if (this.isParked) this.open();
+  }
+
+  private giveCredit(): void {
     this.owedCredits += 1;
     if (this.owedCredits < this.window / 4) return;
     const credits = this.owedCredits;
@@ -250,15 +273,16 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     if (this.ended) return;
     this.ended = true;
     this.error = error;
+    this.isParked = false;
     this.stream?.close();
     this.stream = null;
     this.retry?.cancel();
     this.silence?.cancel();
     this.deps.onClose();
-    const { waiting, failWaiting } = this;
-    this.waiting = null;
-    this.failWaiting = null;
-    if (error !== null) failWaiting?.(error);
-    else waiting?.({ done: true, value: undefined });
+    if (error === null) this.events = [];
+    for (const { resolve, reject } of this.waiting.splice(0)) {
+      if (error === null) resolve({ done: true, value: undefined });
+      else reject(error);
+    }
   }
 }

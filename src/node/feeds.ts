@@ -24,8 +24,11 @@ export interface FeedReset {
 export interface Feed {
   /** Before the first page: null, or where it goes on instead. */
   begin(): Promise<FeedReset | null>;
-  /** The next messages, at most `limit`; empty: everything applied so far was read. */
-  next(limit: number): Promise<readonly StoredMessage[]>;
+  /**
+   * The next messages, at most `limit`, and no more once they have `bytesMax`; empty: everything
+   * applied so far was read.
+   */
+  next(limit: number, bytesMax: number): Promise<readonly StoredMessage[]>;
   readonly progress: FeedProgress;
   /** Calls whenever there may be more. Returns how to stop. */
   watch(call: () => void): () => void;
@@ -66,7 +69,7 @@ export class ConversationFeed implements Feed {
     return asked === 0 ? null : { min: minSeq, max: head.seq };
   }
 
-  async next(limit: number): Promise<readonly StoredMessage[]> {
+  async next(limit: number, bytesMax: number): Promise<readonly StoredMessage[]> {
     const { replica, store, conversation, shard, seq } = this;
     const known = replica.rows.head(conversation);
     // A replica behind the place asked for has nothing to say yet.
@@ -77,6 +80,7 @@ export class ConversationFeed implements Feed {
     const { messages } = await readPage(replica, store, {
       ...request,
       limit: Math.min(limit, pageLimits.messages),
+      bytesMax,
     });
     const last = messages.at(-1);
     if (last !== undefined) {
@@ -117,17 +121,18 @@ export class PartitionFeed implements Feed {
     return asked === 0 ? null : { min, max: this.replica.raft.applied };
   }
 
-  async next(limit: number): Promise<readonly StoredMessage[]> {
+  async next(limit: number, bytesMax: number): Promise<readonly StoredMessage[]> {
     const messages: StoredMessage[] = [];
-    while (messages.length < limit && this.index < this.replica.raft.applied) {
-      for (const entry of await this.entries()) {
-        if (messages.length >= limit) return messages;
+    let bytes = 0;
+    const { raft } = this.replica;
+    while (messages.length < limit && bytes < bytesMax && this.index < raft.applied) {
+      for (const entry of await this.entries(bytesMax)) {
         const found = entry.kind === EntryKind.COMMANDS ? messagesOf(entry, this.slot) : [];
-        const taken = found.slice(0, limit - messages.length);
-        messages.push(...taken);
-        if (taken.length < found.length) {
-          this.slot += taken.length;
-          return messages;
+        for (const message of found) {
+          if (messages.length >= limit || bytes >= bytesMax) return messages;
+          messages.push(message);
+          bytes += message.command.length;
+          this.slot += 1;
         }
         this.index = entry.index;
         this.slot = 0;
@@ -141,11 +146,11 @@ export class PartitionFeed implements Feed {
   }
 
   /** Some entries after the place, all applied. */
-  private async entries(): Promise<readonly LogEntry[]> {
+  private async entries(bytesMax: number): Promise<readonly LogEntry[]> {
     const { replica, store, index } = this;
     const inMemory = replica.entry(index + 1);
     if (inMemory !== null) return [inMemory];
     const { applied } = replica.raft;
-    return store.readEntries(replica.partition, index + 1, applied, pageLimits.bytes);
+    return store.readEntries(replica.partition, index + 1, applied, bytesMax);
   }
 }

@@ -25,6 +25,8 @@ export interface PageRequest {
   readonly range: PageRange;
   /** 1 to pageLimits.messages. */
   readonly limit: number;
+  /** One message at least; pageLimits.bytes where not given. */
+  readonly bytesMax?: number;
 }
 
 export interface StoredMessage {
@@ -62,7 +64,7 @@ export async function readPage(
   request: PageRequest,
 ): Promise<MessagePage> {
   const appliedIndex = replica.raft.applied;
-  const { conversation, shard, range, limit } = request;
+  const { conversation, shard, range, limit, bytesMax = pageLimits.bytes } = request;
   const { head, minSeq } = await readExtent(replica, store, conversation, shard);
   const { first, last, nearest } = resolveRange(range, limit, minSeq, head.seq);
   const newest = placesFromHead(replica, conversation, head, first, last);
@@ -72,7 +74,7 @@ export async function readPage(
   assertDense(places, first, last);
   // Where the page's bytes do not suffice for all, those nearest to what was asked for stay.
   places.sort((a, b) => Math.abs(a.seq - nearest) - Math.abs(b.seq - nearest));
-  const messages = await fetchMessages(replica, store, places);
+  const messages = await fetchMessages(replica, store, places, bytesMax);
   return {
     messages: messages.sort((a, b) => a.seq - b.seq),
     head,
@@ -151,6 +153,7 @@ async function fetchMessages(
   replica: Replica,
   store: Store,
   places: readonly Place[],
+  bytesMax: number,
 ): Promise<StoredMessage[]> {
   const messages: StoredMessage[] = [];
   let bytes = 0;
@@ -163,7 +166,7 @@ async function fetchMessages(
       const message = messageAt(entry, place.slot);
       assert(message.seq === place.seq, 'the slot of a place holds its seq');
       bytes += message.command.length;
-      if (bytes > pageLimits.bytes && messages.length > 0) return messages;
+      if (bytes > bytesMax && messages.length > 0) return messages;
       messages.push(message);
     }
   }

@@ -1,0 +1,19 @@
+// From the newest message back to the oldest, a page at a time: npx tsx examples/page-back.ts g:lobby 20
+import { connect } from 'paceline/client';
+
+const [conversation = 'g:lobby', limit = '20'] = process.argv.slice(2);
+const servers = (process.env['PACELINE_SERVERS'] ?? '127.0.0.1:7400').split(',');
+const paceline = connect({ servers });
+try {
+  let page = await paceline.read({ conversation, direction: 'backward', limit: +limit });
+  for (;;) {
+    for (const { seq, sender, body } of [...page.messages].reverse()) {
+      console.log(seq, `${sender}:`, Buffer.from(body).toString());
+    }
+    const [oldest] = page.messages;
+    if (oldest === undefined || oldest.seq <= page.minSeq) break;
+    page = await paceline.read({ conversation, beforeSeq: oldest.seq, limit: +limit });
+  }
+} finally {
+  await paceline.close();
+}

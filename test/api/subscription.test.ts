@@ -1,0 +1,193 @@
+// The node's side of a subscription, on a real node that is a cluster of its own: what it says of its
+// progress, and that it sends no more than it has credits and room for.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../scripts/harness/until.ts';
+import { AppendSession } from '../../src/api/append-session.ts';
+import { Subscription } from '../../src/api/subscription.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import type { PacelineError } from '../../src/errors.ts';
+import {
+  AppendSessionRequest,
+  SubscribeRequest,
+  SubscribeResponse,
+  type SubscribeStartInput,
+} from '../../src/gen/proto.ts';
+import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
+import { Node } from '../../src/node/node.ts';
+import { openStore } from '../../src/storage/leveldb-store.ts';
+import type { Transport } from '../../src/transport/types.ts';
+
+const progressMs = 10_000;
+const conversation = 'g:a';
+const directory = mkdtempSync(path.join(tmpdir(), 'paceline-test-'));
+let node: Node;
+
+/** The machine's, but what is due after ten seconds is due when a test says so. */
+const held = new Set<() => void>();
+const clock: Clock = {
+  ...systemClock,
+  after(delayMs, call) {
+    if (delayMs !== progressMs) return systemClock.after(delayMs, call);
+    held.add(call);
+    return { cancel: () => held.delete(call) };
+  },
+};
+
+function passTenSeconds(): void {
+  for (const call of [...held]) {
+    held.delete(call);
+    call();
+  }
+}
+
+const alone: Transport = {
+  start: () => {},
+  send: () => false,
+  helloChanged: () => {},
+  connected: () => false,
+  lastRefusal: () => null,
+  close: async () => {},
+};
+
+beforeAll(async () => {
+  const address = '127.0.0.1:1';
+  const cluster = { ...defaultCluster('test'), partitions: 1 };
+  node = new Node({
+    config: {
+      ...{ id: 1, address, nodes: new Map([[1, address]]), cluster, version: 'test' },
+      ...{ limits: defaultLimits, raft: defaultRaftConfig },
+    },
+    ...{ store: await openStore({ directory }), transport: alone, clock, random: Math.random },
+    log: () => {},
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  await node.start();
+  await until('it leads', 10_000, () => node.replicas[0]?.ready === true);
+});
+
+afterAll(async () => {
+  await node.stop();
+  rmSync(directory, { recursive: true });
+});
+
+async function append(count: number, bodyBytes = 1): Promise<void> {
+  let answered = false;
+  const session = new AppendSession(node, () => {
+    answered = true;
+  });
+  const command = { conversation, sender: 's', body: Buffer.alloc(bodyBytes) };
+  const commands = Array.from({ length: count }, () => command);
+  session.take(AppendSessionRequest.encode({ frame: 1, groups: [{ partition: 0, commands }] }));
+  await until('they are stored', 5000, () => answered);
+}
+
+class Subscriber {
+  readonly said: SubscribeResponse[] = [];
+  readonly errors: PacelineError[] = [];
+  hasRoom = true;
+  readonly subscription = new Subscription(node, {
+    write: (response) => {
+      this.said.push(SubscribeResponse.decode(response));
+      return this.hasRoom;
+    },
+    fail: (error) => this.errors.push(error),
+  });
+
+  constructor(start: SubscribeStartInput) {
+    onTestFinished(() => this.subscription.close());
+    this.subscription.take(SubscribeRequest.encode({ start }));
+  }
+
+  give(credits: number): void {
+    this.subscription.take(SubscribeRequest.encode({ credits }));
+  }
+
+  get seqs(): number[] {
+    return this.said.flatMap(({ messages }) => messages.map(({ seq }) => Number(seq)));
+  }
+
+  get caughtUps(): number {
+    return this.said.filter(({ caughtUp }) => caughtUp).length;
+  }
+
+  get progress(): number[] {
+    return this.said.flatMap(({ progress }) => (progress === null ? [] : [Number(progress.seq)]));
+  }
+}
+
+const deadlineMs = 5000;
+
+describe('a subscription', () => {
+  it('says CAUGHT_UP once, with its progress, and PROGRESS every ten seconds', async () => {
+    await append(3);
+    const subscriber = new Subscriber({ conversation });
+    await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
+    expect(subscriber.seqs).toEqual([1, 2, 3]);
+    expect(subscriber.progress).toEqual([3]);
+    passTenSeconds();
+    expect(subscriber.progress).toEqual([3, 3]);
+    await append(2);
+    await until('the new ones came', deadlineMs, () => subscriber.seqs.length === 5);
+    passTenSeconds();
+    expect(subscriber.progress).toEqual([3, 3, 5]);
+    expect(subscriber.caughtUps).toBe(1);
+  });
+
+  it('of a partition says its progress in indexes, entries without messages included', async () => {
+    const subscriber = new Subscriber({ partition: 0 });
+    await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
+    passTenSeconds();
+    const { applied } = node.replicaOf(0).raft;
+    expect(Number(subscriber.said.at(-1)?.progress?.index)).toBe(applied);
+  });
+
+  it('sends as many messages as it has credits for, and says CAUGHT_UP only with credits left', async () => {
+    const subscriber = new Subscriber({ conversation, credits: 2 });
+    await until('two came', deadlineMs, () => subscriber.seqs.length === 2);
+    passTenSeconds();
+    expect(subscriber.seqs).toEqual([1, 2]);
+    expect([subscriber.caughtUps, subscriber.progress]).toEqual([0, [2]]);
+    subscriber.give(2);
+    await until('two more came', deadlineMs, () => subscriber.seqs.length === 4);
+    subscriber.give(100);
+    await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
+    expect(subscriber.seqs).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('stops while its stream is full, and goes on when there is room', async () => {
+    const subscriber = new Subscriber({ conversation, credits: 1000 });
+    subscriber.hasRoom = false;
+    await append(400, 2000);
+    await until('something came', deadlineMs, () => subscriber.said.length > 0);
+    await append(1);
+    passTenSeconds();
+    expect(subscriber.said).toHaveLength(1);
+    subscriber.hasRoom = true;
+    subscriber.subscription.resume();
+    await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
+    expect(subscriber.seqs).toEqual(Array.from({ length: 406 }, (_, i) => i + 1));
+  });
+
+  it('is refused more than a million credits, and a second start', () => {
+    const subscriber = new Subscriber({ conversation, credits: 1_000_000 });
+    expect(() => subscriber.give(1)).toThrow('credits: more than 1000000');
+    const again = SubscribeRequest.encode({ start: { conversation } });
+    expect(() => subscriber.subscription.take(again)).toThrow('a subscription is started once');
+  });
+
+  it('ends its timer and sends nothing more once it is closed', async () => {
+    const subscriber = new Subscriber({ conversation });
+    await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
+    const { length } = subscriber.said;
+    subscriber.subscription.close();
+    expect(held.size).toBe(0);
+    await append(1);
+    passTenSeconds();
+    expect(subscriber.said).toHaveLength(length);
+  });
+});
