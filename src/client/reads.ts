@@ -21,7 +21,7 @@ export interface Read {
   /** 1 to 1,000; 100 where not given. */
   readonly limit?: number;
   /**
-   * at-least (default): not older than what this client has seen or written, and linearizable where
+   * at-least (default): not older than what this client has read or written (subscriptions apart), and linearizable where
    * it has not seen that part of the log yet. eventual: what the node has, at once.
    */
   readonly level?: 'linearizable' | 'at-least' | 'eventual';
