@@ -30,7 +30,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
     'node:path',
   ],
   transport: ['types:raft', 'leafs', 'gen', '@grpc/grpc-js', 'msgpackr', 'node:net'],
-  node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs', 'msgpackr', 'node:crypto'],
+  node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs', 'node:crypto'],
   api: ['node', 'order', 'gen', 'leafs', 'long', 'node:process'],
   'api/grpc': [
     'api',

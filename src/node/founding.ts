@@ -1,14 +1,13 @@
 // How a cluster begins: the founding record, made once when every node of the initial list has said
 // that its store is blank, and what a node answers to another's hello. Pure: the node makes durable
 // and sends what is decided here.
-import { Packr } from 'msgpackr';
 import type { DedupeWindow } from '../order/dedupe.ts';
+import { pack, unpackArray } from '../order/header.ts';
 import type { Hello, NodeId } from '../transport/types.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 
 export const peerProtocolVersion = 1;
 const recordVersion = 1;
-const packr = new Packr({ useRecords: false });
 
 export interface FoundingRecord {
   /** 16 random bytes. */
@@ -21,12 +20,12 @@ export function encodeFounding(record: FoundingRecord): Uint8Array {
   const { name, partitions, mapping, dedupe } = record.cluster;
   const window = [dedupe.windowMs, dedupe.windowBytes];
   const nodes = [...record.nodes].sort(([a], [b]) => a - b);
-  return packr.pack([recordVersion, record.clusterId, name, partitions, mapping, window, nodes]);
+  return pack([recordVersion, record.clusterId, name, partitions, mapping, window, nodes]);
 }
 
 /** null: not a record of this version. */
 export function decodeFounding(bytes: Uint8Array): FoundingRecord | null {
-  const fields = unpack(bytes);
+  const fields = unpackArray(bytes);
   if (fields === null || fields[0] !== recordVersion) return null;
   const [, clusterId, name, partitions, mapping, window, nodeList] = fields;
   if (!(clusterId instanceof Uint8Array) || typeof name !== 'string') return null;
@@ -167,15 +166,6 @@ export class Founding {
     if (this.record !== null && !sameBytes(theirs.clusterId, this.record.clusterId)) {
       return `node ${hello.node} was founded with another cluster of the same name`;
     }
-    return null;
-  }
-}
-
-function unpack(bytes: Uint8Array): unknown[] | null {
-  try {
-    const value: unknown = packr.unpack(bytes);
-    return Array.isArray(value) ? value : null;
-  } catch {
     return null;
   }
 }

@@ -42,7 +42,7 @@ export function resolveRange(
 }
 
 /** The place asked for is gone. */
-export function trimmed(min: number, max: number): PacelineError {
+function trimmed(min: number, max: number): PacelineError {
   const message = `what is asked for is gone, what can be read is ${min} to ${max}`;
   return new PacelineError({ reason: 'TRIMMED', field: 'after_seq', min, max, message });
 }
