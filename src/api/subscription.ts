@@ -5,9 +5,10 @@ import { PacelineError } from '../errors.ts';
 import { SubscribeRequest, SubscribeResponse, type SubscribeResponseInput } from '../gen/proto.ts';
 import type { Feed } from '../node/feeds.ts';
 import type { Node } from '../node/node.ts';
+import type { StoredMessage } from '../node/reader.ts';
 import { checkConversation } from './check.ts';
 import { messageOf } from './queries.ts';
-import { decodeToken } from './read-token.ts';
+import { decodeToken, encodeToken } from './read-token.ts';
 
 export const subscriptionLimits = { defaultCredits: 1024, creditsMax: 1_000_000 } as const;
 /** Of one response; a stream takes up to 16 of them before it says that it is full. */
@@ -130,11 +131,16 @@ export class Subscription {
         const messages = await feed.next(Math.min(this.credits, messagesAtOnce), bytesAtOnce);
         if (messages.length === 0) break;
         this.credits -= messages.length;
-        this.send({ messages: messages.map(messageOf) });
+        this.sendMessages(feed.partition, messages);
       }
       if (this.credits > 0 && this.hasRoom) this.sayCaughtUp(feed);
     }
     this.pumping = false;
+  }
+
+  private sendMessages(partition: number, messages: readonly StoredMessage[]): void {
+    const readToken = encodeToken(this.node, partition, messages.at(-1)?.index ?? 0);
+    this.send({ messages: messages.map(messageOf), readToken, partition });
   }
 
   private sayCaughtUp(feed: Feed): void {

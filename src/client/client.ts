@@ -92,6 +92,7 @@ export class PacelineClient {
       options: this.options,
       server: () => this.reads.server(),
       token: () => this.tokens.get(this.partitionOf(subscribe)),
+      learn: (partition, index, token) => this.tokens.learn(partition, index, token),
       onClose: () => this.subscriptions.delete(subscription),
     });
     this.subscriptions.add(subscription);

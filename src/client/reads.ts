@@ -21,8 +21,8 @@ export interface Read {
   /** 1 to 1,000; 100 where not given. */
   readonly limit?: number;
   /**
-   * at-least (default): not older than what this client has read or written (subscriptions apart), and linearizable where
-   * it has not seen that part of the log yet. eventual: what the node has, at once.
+   * at-least (default): not older than what this client has read, received or written, and
+   * linearizable where it has not seen that part of the log yet. eventual: what the node has, at once.
    */
   readonly level?: 'linearizable' | 'at-least' | 'eventual';
   /** Ask this server only. */

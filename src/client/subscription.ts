@@ -55,6 +55,8 @@ export interface SubscriptionDeps {
   /** The next node to try. */
   readonly server: () => string;
   readonly token: () => Uint8Array | undefined;
+  /** What it has received, others read no older. */
+  readonly learn: (partition: number, index: number, token: Uint8Array) => void;
   readonly onClose: () => void;
 }
 
@@ -178,6 +180,10 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
       this.put({ kind: 'reset', min: Number(reset.min), max: Number(reset.max) });
     }
     for (const message of messages) this.takeMessage(message);
+    const last = messages.at(-1);
+    if (last !== undefined) {
+      this.deps.learn(response.partition, Number(last.index), response.readToken);
+    }
     if (progress !== null) {
       const { seq, rev, index } = progress;
       const at = { seq: Number(seq), rev: Number(rev), index: Number(index) };

@@ -360,6 +360,10 @@ export interface SubscribeResponse {
   readonly reset: SubscribeReset | null;
   /** The node that answers. */
   readonly servedBy: number;
+  /** With messages: a later read of that partition with it has seen them. */
+  readonly readToken: Uint8Array;
+  /** Of read_token. */
+  readonly partition: number;
 }
 export interface SubscribeResponseInput {
   messages?: readonly ChatMessageInput[];
@@ -367,6 +371,8 @@ export interface SubscribeResponseInput {
   progress?: SubscribeProgressInput;
   reset?: SubscribeResetInput;
   servedBy?: number;
+  readToken?: Uint8Array;
+  partition?: number;
 }
 export const SubscribeResponse = codec<SubscribeResponse, SubscribeResponseInput>('paceline.v1.SubscribeResponse');
 

@@ -22,6 +22,7 @@ export interface FeedReset {
 }
 
 export interface Feed {
+  readonly partition: number;
   /** Before the first page: null, or where it goes on instead. */
   begin(): Promise<FeedReset | null>;
   /**
@@ -54,6 +55,10 @@ export class ConversationFeed implements Feed {
     this.conversation = conversation;
     this.shard = shard;
     this.seq = afterSeq;
+  }
+
+  get partition(): number {
+    return this.replica.partition;
   }
 
   get progress(): FeedProgress {
@@ -106,6 +111,10 @@ export class PartitionFeed implements Feed {
     this.replica = replica;
     this.store = store;
     this.index = afterIndex;
+  }
+
+  get partition(): number {
+    return this.replica.partition;
   }
 
   get progress(): FeedProgress {

@@ -67,14 +67,16 @@ function open(subscribe: Subscribe) {
     close: () => {},
   };
   const given = { servers: ['n1:1'], transport, clock, random: () => 0.5, clientId: 'test' };
-  const deps = { options: given, server: () => 'n1:1', token: () => undefined, onClose: () => {} };
+  const learned: unknown[][] = [];
+  const rest = { learn: (...what: unknown[]) => learned.push(what), onClose: () => {} };
+  const deps = { options: given, server: () => 'n1:1', token: () => undefined, ...rest };
   const subscription = new Subscription(subscribe, deps);
   const newest = () => {
     const stream = streams.at(-1);
     if (stream === undefined) throw new Error('a stream was opened');
     return stream;
   };
-  return { clock, streams, subscription, newest };
+  return { clock, streams, subscription, newest, learned };
 }
 
 function message(seq: number, index = seq, slot = 0): ChatMessageInput {
@@ -255,6 +257,14 @@ describe('the end', () => {
     newest().end('BAD_CONVERSATION');
     expect(await take(subscription, 2)).toHaveLength(2);
     await expect(subscription.next()).rejects.toMatchObject({ reason: 'BAD_CONVERSATION' });
+  });
+
+  it('what it receives, with its token, is what later reads are held to', () => {
+    const { newest, learned } = open({ conversation: 'g:a' });
+    const readToken = Buffer.from('t7');
+    newest().say({ messages: [message(1, 5), message(2, 7)], readToken, partition: 3 });
+    newest().say({ caughtUp: true, progress: { seq: 2 } });
+    expect(learned).toEqual([[3, 7, readToken]]);
   });
 
   it('RESET is passed on, and what follows it', async () => {

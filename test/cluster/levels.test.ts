@@ -1,6 +1,9 @@
 // Unary calls on any node, what each read level promises, and verdicts that rest on state.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createClient } from '../../scripts/harness/load.ts';
+import { partitionIn } from '../../scripts/harness/partitions.ts';
 import { until } from '../../scripts/harness/until.ts';
+import { PacelineError } from '../../src/errors.ts';
 import type { AppendCommandInput } from '../../src/gen/proto.ts';
 import { rpcs } from '../../src/gen/services.ts';
 import { useCluster } from './fixture.ts';
@@ -9,9 +12,17 @@ const fixture = useCluster();
 const sender = 'tester';
 const everyNode = [1, 2, 3];
 
-function unary(node: number, command: AppendCommandInput) {
+/** By the same key again while there is no connection to that node: it may have been started just now. */
+async function unary(node: number, command: AppendCommandInput) {
   const { address } = fixture.cluster.node(node);
-  return fixture.transport.call(address, rpcs.append, { command }, 10_000);
+  for (;;) {
+    try {
+      return await fixture.transport.call(address, rpcs.append, { command }, 10_000);
+    } catch (error) {
+      if (!(error instanceof PacelineError && error.reason === 'UNREACHABLE')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 }
 
 describe('unary calls', () => {
@@ -46,6 +57,28 @@ describe('unary calls', () => {
 });
 
 describe('read levels', () => {
+  it('AT_LEAST on any node has what a subscription brought from the leader', async () => {
+    const { cluster } = fixture;
+    const conversation = 'g:received';
+    const reader = createClient(cluster.servers);
+    onTestFinished(() => reader.close());
+    const partition = partitionIn(conversation, cluster.partitions);
+    const leader = (await cluster.leaders())[partition] ?? 0;
+    const events = reader.messages({ conversation, server: cluster.node(leader).address });
+    const others = cluster.nodes.filter(({ id }) => id !== leader);
+    for (let i = 0; i < 40; i++) {
+      const [{ value }] = await Promise.all([
+        events.next(),
+        fixture.client.append({ conversation, sender, body: `${i}` }),
+      ]);
+      const reads = others.map(({ address: server }) =>
+        reader.read({ conversation, server, level: 'at-least' }),
+      );
+      for (const { headSeq } of await Promise.all(reads))
+        expect(headSeq).toBeGreaterThanOrEqual(value?.seq ?? 0);
+    }
+  });
+
   it('LINEARIZABLE on any node sees every acknowledged append', async () => {
     const { client, cluster } = fixture;
     const conversation = 'g:linearizable';

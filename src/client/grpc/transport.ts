@@ -95,8 +95,12 @@ function refusalOfCall(error: ServiceError): Refusal {
   return { reason: 'INTERNAL', message: error.details };
 }
 
-/** grpc-js wraps the cause: "No connection established. Last error: CAUSE. Resolution note: ". */
-function lastError(details: string): string {
+/**
+ * grpc-js wraps the cause: "No connection established. Last error: CAUSE. Resolution note: "; null where
+ * the connection failed earlier, by another channel, and is not tried again yet.
+ */
+function lastError(details: string | null): string {
+  if (details === null) return 'no connection, and it is too early to try again';
   const cause = /Last error: (?:Error: )?(.*?)\.? Resolution note/.exec(details);
   return cause?.[1] ?? details;
 }
