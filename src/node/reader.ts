@@ -17,7 +17,7 @@ import { type PageRange, resolveRange } from './page-range.ts';
 import type { Replica } from './replica.ts';
 
 export const pageLimits = { messages: 1000, bytes: 1024 * 1024 } as const;
-const entriesAtOnce = 64;
+const entriesAtOnce = { first: 4, max: 64 } as const;
 
 export interface PageRequest {
   readonly conversation: string;
@@ -157,8 +157,10 @@ async function fetchMessages(
 ): Promise<StoredMessage[]> {
   const messages: StoredMessage[] = [];
   let bytes = 0;
-  for (let start = 0; start < places.length; start += entriesAtOnce) {
-    const some = places.slice(start, start + entriesAtOnce);
+  let count: number = entriesAtOnce.first;
+  for (let start = 0; start < places.length; ) {
+    const some = places.slice(start, start + count);
+    start += count;
     const entries = await fetchEntries(replica, store, some);
     for (const place of some) {
       const entry = entries.get(place.index);
@@ -169,6 +171,9 @@ async function fetchMessages(
       if (bytes > bytesMax && messages.length > 0) return messages;
       messages.push(message);
     }
+    // As many as are likely to fit: of large bodies only a few more than the page takes.
+    const likely = Math.ceil(((bytesMax - bytes) * messages.length) / bytes);
+    count = Math.max(1, Math.min(likely, entriesAtOnce.max));
   }
   return messages;
 }
