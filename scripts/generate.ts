@@ -31,11 +31,12 @@ function shapes(type: protobuf.Type): string {
     const doc = field.comment ? `  /** ${field.comment.replaceAll('\n', ' ')} */\n` : '';
     const optional = isOptional(field);
     const readType = optional ? `${read} | null` : read;
+    const writeType = optional ? `${write} | null` : write;
     decoded.push(
       `${doc}  readonly ${field.name}: ${field.repeated ? `readonly ${read}[]` : readType};`,
     );
     input.push(
-      `  ${field.name}?: ${field.repeated ? `readonly ${parenthesised(write)}[]` : write};`,
+      `  ${field.name}?: ${field.repeated ? `readonly ${parenthesised(write)}[]` : writeType};`,
     );
   }
   const doc = type.comment ? `/** ${type.comment.replaceAll('\n', ' ')} */\n` : '';

@@ -8,6 +8,11 @@ export const reasons = [
   'UNREACHABLE',
   'OUTCOME_UNKNOWN',
   'EXPECTED_SEQ_MISMATCH',
+  'SENDER_GAP',
+  'CHAIN_PASSED',
+  'EPOCH_FENCED',
+  'NOT_PENDING',
+  'QUOTA',
   'SESSION_ORDER',
   'ATOMIC_BATCH',
   'IDEMPOTENCY_MISMATCH',
@@ -35,6 +40,8 @@ export interface ErrorDetails {
   readonly limit?: number;
   /** What the server has: the head seq, the original seq. */
   readonly actual?: number;
+  /** SENDER_GAP: the client_seq that is missing. */
+  readonly want?: number;
   /** The oldest and newest that can be had instead. */
   readonly min?: number;
   readonly max?: number;
@@ -57,6 +64,7 @@ export class PacelineError extends Error implements Refusal {
   readonly field?: string;
   readonly limit?: number;
   readonly actual?: number;
+  readonly want?: number;
   readonly min?: number;
   readonly max?: number;
   readonly leader?: number;
@@ -71,11 +79,12 @@ export class PacelineError extends Error implements Refusal {
 }
 
 export function detailsOf(refusal: Refusal): ErrorDetails {
-  const { field, limit, actual, min, max, leader, leaderAddress, retryAfterMs } = refusal;
+  const { field, limit, actual, want, min, max, leader, leaderAddress, retryAfterMs } = refusal;
   return {
     ...(field === undefined ? {} : { field }),
     ...(limit === undefined ? {} : { limit }),
     ...(actual === undefined ? {} : { actual }),
+    ...(want === undefined ? {} : { want }),
     ...(min === undefined ? {} : { min }),
     ...(max === undefined ? {} : { max }),
     ...(leader === undefined ? {} : { leader }),
@@ -99,6 +108,7 @@ export function refusalFrom(
     ...(leaderAddress ? { leaderAddress } : {}),
     ...numberFact('limit', facts['limit']),
     ...numberFact('actual', facts['actual']),
+    ...numberFact('want', facts['want']),
     ...numberFact('min', facts['min']),
     ...numberFact('max', facts['max']),
     ...numberFact('leader', facts['leader']),

@@ -15,6 +15,20 @@ export interface Append {
   readonly headers?: readonly { readonly name: string; readonly value: string }[];
   /** Refuse unless the conversation's head is this (0 = empty). */
   readonly expectedSeq?: number;
+  /** Which of the sender's devices says it, at most 64 bytes; absent = the only one. */
+  readonly device?: string;
+  /** Of that device, from `registerDevice`. */
+  readonly epoch?: number;
+  /** The sender's own number of it in this conversation, device and epoch: rising, may jump. */
+  readonly clientSeq?: number;
+  /** The clientSeq before it, 0 = the first of the epoch: it is stored after that one, never before. */
+  readonly prevClientSeq?: number;
+  /** The sender's clock; kept and shown, decides nothing. */
+  readonly clientTimeMs?: number;
+  /** The newest seq its sender had seen. */
+  readonly seenSeq?: number;
+  /** Takes its seq at once, is shown to others only once it is released. */
+  readonly pending?: boolean;
 }
 
 /** A stored message. */
@@ -31,6 +45,10 @@ export interface Appended {
   /** The key was used before: these are the original's numbers. */
   readonly duplicate: boolean;
   readonly dedupeUntilMs: number;
+  /** It came after a later one of its sender had been stored: it stands at the end. */
+  readonly late: boolean;
+  /** With late: the rev of the GapMarker in its place; 0 = none. */
+  readonly lateFor: number;
 }
 
 /** The canonical wire form. */
@@ -44,5 +62,12 @@ export function encodeAppend(append: Append, conversation: string, key: string):
     input.headers = headers.map(({ name, value }) => (value === '' ? { name } : { name, value }));
   }
   if (expectedSeq !== undefined) input.expectedSeq = expectedSeq;
+  if (append.device) input.device = append.device;
+  if (append.epoch) input.epoch = append.epoch;
+  if (append.clientSeq) input.clientSeq = append.clientSeq;
+  if (append.prevClientSeq !== undefined) input.prevClientSeq = append.prevClientSeq;
+  if (append.clientTimeMs) input.clientTimeMs = append.clientTimeMs;
+  if (append.seenSeq) input.seenSeq = append.seenSeq;
+  if (append.pending === true) input.pending = true;
   return AppendCommand.encode(input);
 }

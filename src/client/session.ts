@@ -113,6 +113,8 @@ export function appendedOf(result: AppendResult): Appended {
     term: Number(result.term),
     duplicate: result.duplicate,
     dedupeUntilMs: Number(result.dedupeUntilMs),
+    late: result.late,
+    lateFor: Number(result.lateFor),
   };
 }
 
@@ -125,6 +127,8 @@ export function refusalOf(result: AppendResult) {
   const facts: Record<string, string> = { field, leaderAddress };
   if (limit > 0) facts['limit'] = String(limit);
   if (actual > 0) facts['actual'] = String(actual);
+  const want = Number(error.want);
+  if (want > 0) facts['want'] = String(want);
   if (error.leader > 0) facts['leader'] = String(error.leader);
   if (error.retryAfterMs > 0) facts['retryAfterMs'] = String(error.retryAfterMs);
   return refusalFrom(reason, message, facts);

@@ -18,6 +18,27 @@ export interface AppendCommand {
   readonly headers: readonly Header[];
   /** The conversation's head seq that this append was decided on (0 = empty). Where it is another, the append is refused with EXPECTED_SEQ_MISMATCH. */
   readonly expectedSeq: Long;
+  /** Which of the sender's devices says it, at most 64 bytes; empty = the only one. */
+  readonly device: string;
+  /** Of that device, from RegisterDevice; a higher one fences the lower ones. */
+  readonly epoch: Long;
+  /** The sender's own number of the message in this conversation, device and epoch: rising, may jump. */
+  readonly clientSeq: Long;
+  /** The client_seq before it, 0 = this is the first of the epoch. Makes it a link of a chain: it is stored after its predecessor, held while that is missing. Absent: client_seq is only kept. */
+  readonly prevClientSeq: Long;
+  /** The sender's clock, ms since 1970; kept and shown, decides nothing. */
+  readonly clientTimeMs: Long;
+  /** The newest seq of the conversation its sender had seen; above the head it is refused (IN_FUTURE). */
+  readonly seenSeq: Long;
+  /** Takes its seq at once, and is shown to others only after a Release. */
+  readonly pending: boolean;
+  /** An event instead of a message: it has a rev, and no seq, body, content type or headers. At most one. */
+  readonly setPolicy: SetPolicy | null;
+  readonly release: Release | null;
+  readonly reject: Reject | null;
+  readonly registerDevice: RegisterDevice | null;
+  /** Written by the leader only. */
+  readonly gapMarker: GapMarker | null;
 }
 export interface AppendCommandInput {
   conversation?: string;
@@ -27,8 +48,105 @@ export interface AppendCommandInput {
   contentType?: string;
   headers?: readonly HeaderInput[];
   expectedSeq?: Long | number;
+  device?: string;
+  epoch?: Long | number;
+  clientSeq?: Long | number;
+  prevClientSeq?: Long | number;
+  clientTimeMs?: Long | number;
+  seenSeq?: Long | number;
+  pending?: boolean;
+  setPolicy?: SetPolicyInput | null;
+  release?: ReleaseInput | null;
+  reject?: RejectInput | null;
+  registerDevice?: RegisterDeviceInput | null;
+  gapMarker?: GapMarkerInput | null;
 }
 export const AppendCommand = codec<AppendCommand, AppendCommandInput>('paceline.v1.AppendCommand');
+
+/** Replaces the conversation's policy; what is absent is the default of its type. */
+export interface SetPolicy {
+  readonly order: number;
+  /** What ends the wait for a missing predecessor. */
+  readonly gapAction: number;
+  /** 0 to 60,000. Pairs 2,000, all others 500. */
+  readonly gapWaitMs: number;
+  /** 100 to 86,400,000; 60,000 where absent. */
+  readonly pendingTtlMs: number;
+  /** What becomes of a pending message then. */
+  readonly pendingEnd: number;
+}
+export interface SetPolicyInput {
+  order?: number;
+  gapAction?: number;
+  gapWaitMs?: number;
+  pendingTtlMs?: number;
+  pendingEnd?: number;
+}
+export const SetPolicy = codec<SetPolicy, SetPolicyInput>('paceline.v1.SetPolicy');
+
+export const OrderPolicy = {
+  ORDER_POLICY_UNSPECIFIED: 0,
+  ORDER_POLICY_SENDER_FIFO: 1,
+  ORDER_POLICY_SERVER: 2,
+} as const;
+
+export const GapAction = {
+  GAP_ACTION_UNSPECIFIED: 0,
+  GAP_ACTION_MARK: 1,
+  GAP_ACTION_REJECT: 2,
+  GAP_ACTION_SKIP: 3,
+} as const;
+
+export const PendingEnd = {
+  PENDING_END_UNSPECIFIED: 0,
+  PENDING_END_REJECT: 1,
+  PENDING_END_RELEASE: 2,
+} as const;
+
+/** A pending message is shown from now on. */
+export interface Release {
+  readonly seq: Long;
+}
+export interface ReleaseInput {
+  seq?: Long | number;
+}
+export const Release = codec<Release, ReleaseInput>('paceline.v1.Release');
+
+/** A pending message is never shown; REJECTED stands in its place. */
+export interface Reject {
+  readonly seq: Long;
+}
+export interface RejectInput {
+  seq?: Long | number;
+}
+export const Reject = codec<Reject, RejectInput>('paceline.v1.Reject');
+
+/** In s:<user>, whose only device-giver it is: the answer's epoch is higher than all before. */
+export interface RegisterDevice {
+  /** 1 to 64 bytes. */
+  readonly device: string;
+}
+export interface RegisterDeviceInput {
+  device?: string;
+}
+export const RegisterDevice = codec<RegisterDevice, RegisterDeviceInput>('paceline.v1.RegisterDevice');
+
+/** The sender's messages after `after` and before `before` are missing here; those that come later name this marker's rev in `late_for`. */
+export interface GapMarker {
+  readonly device: string;
+  readonly epoch: Long;
+  /** client_seq of the last one stored; 0 = none. */
+  readonly after: Long;
+  /** client_seq of the next one stored. */
+  readonly before: Long;
+}
+export interface GapMarkerInput {
+  device?: string;
+  epoch?: Long | number;
+  after?: Long | number;
+  before?: Long | number;
+}
+export const GapMarker = codec<GapMarker, GapMarkerInput>('paceline.v1.GapMarker');
 
 /** A name and a value that travel with a message. */
 export interface Header {
@@ -81,11 +199,31 @@ export const AppendGroup = codec<AppendGroup, AppendGroupInput>('paceline.v1.App
 /** One frame down: the groups that were decided since the last one. */
 export interface AppendSessionResponse {
   readonly groups: readonly AppendGroupResult[];
+  /** What became of commands that were answered `held`. */
+  readonly held: readonly HeldResult[];
 }
 export interface AppendSessionResponseInput {
   groups?: readonly AppendGroupResultInput[];
+  held?: readonly HeldResultInput[];
 }
 export const AppendSessionResponse = codec<AppendSessionResponse, AppendSessionResponseInput>('paceline.v1.AppendSessionResponse');
+
+/** The end of one held command. */
+export interface HeldResult {
+  /** Echoed. */
+  readonly frame: Long;
+  readonly group: number;
+  /** Its place in the group, from 0. */
+  readonly slot: number;
+  readonly result: AppendResult | null;
+}
+export interface HeldResultInput {
+  frame?: Long | number;
+  group?: number;
+  slot?: number;
+  result?: AppendResultInput | null;
+}
+export const HeldResult = codec<HeldResult, HeldResultInput>('paceline.v1.HeldResult');
 
 /** The results of one group. */
 export interface AppendGroupResult {
@@ -128,6 +266,14 @@ export interface AppendResult {
   readonly error: AppendError | null;
   /** Opaque, at most 32 bytes: a read or subscription with it is not older than this append. */
   readonly readToken: Uint8Array;
+  /** It came after a later one of its sender had been stored: it stands at the end. */
+  readonly late: boolean;
+  /** With late: the rev of the GapMarker that stands in its place; 0 = the gap was skipped. */
+  readonly lateFor: Long;
+  /** Of RegisterDevice. */
+  readonly epoch: Long;
+  /** Set: it waits for its predecessor, its result follows in `held`; nothing else is set. */
+  readonly held: Held | null;
 }
 export interface AppendResultInput {
   seq?: Long | number;
@@ -138,10 +284,27 @@ export interface AppendResultInput {
   term?: Long | number;
   duplicate?: boolean;
   dedupeUntilMs?: Long | number;
-  error?: AppendErrorInput;
+  error?: AppendErrorInput | null;
   readToken?: Uint8Array;
+  late?: boolean;
+  lateFor?: Long | number;
+  epoch?: Long | number;
+  held?: HeldInput | null;
 }
 export const AppendResult = codec<AppendResult, AppendResultInput>('paceline.v1.AppendResult');
+
+/** Why a command waits. */
+export interface Held {
+  /** What is missing begins after this client_seq: it has to be sent again. */
+  readonly resendFrom: Long;
+  /** The prev_client_seq it waits for. */
+  readonly want: Long;
+}
+export interface HeldInput {
+  resendFrom?: Long | number;
+  want?: Long | number;
+}
+export const Held = codec<Held, HeldInput>('paceline.v1.Held');
 
 /** Why a command was refused; the same fields that google.rpc.ErrorInfo carries for unary calls. */
 export interface AppendError {
@@ -159,8 +322,10 @@ export interface AppendError {
   readonly field: string;
   /** The limit that was passed, for bad input and BUSY. */
   readonly limit: Long;
-  /** What the server has, where it matters: the head seq, the original seq. */
+  /** What the server has, where it matters: the head seq, the original seq, the chain's last client_seq. */
   readonly actual: Long;
+  /** SENDER_GAP: the client_seq that is missing. */
+  readonly want: Long;
 }
 export interface AppendErrorInput {
   reason?: string;
@@ -171,6 +336,7 @@ export interface AppendErrorInput {
   field?: string;
   limit?: Long | number;
   actual?: Long | number;
+  want?: Long | number;
 }
 export const AppendError = codec<AppendError, AppendErrorInput>('paceline.v1.AppendError');
 
@@ -181,7 +347,7 @@ export interface AppendRequest {
   readonly forwarded: boolean;
 }
 export interface AppendRequestInput {
-  command?: AppendCommandInput;
+  command?: AppendCommandInput | null;
   forwarded?: boolean;
 }
 export const AppendRequest = codec<AppendRequest, AppendRequestInput>('paceline.v1.AppendRequest');
@@ -193,7 +359,7 @@ export interface AppendResponse {
   readonly servedBy: number;
 }
 export interface AppendResponseInput {
-  result?: AppendResultInput;
+  result?: AppendResultInput | null;
   servedBy?: number;
 }
 export const AppendResponse = codec<AppendResponse, AppendResponseInput>('paceline.v1.AppendResponse');
@@ -227,6 +393,8 @@ export interface ReadRequest {
   readonly direction: number;
   /** From an append or an earlier read. */
   readonly readToken: Uint8Array;
+  /** Who reads: sees its own pending and rejected messages. */
+  readonly viewer: string;
 }
 export interface ReadRequestInput {
   conversation?: string;
@@ -237,6 +405,7 @@ export interface ReadRequestInput {
   aroundSeq?: Long | number;
   direction?: number;
   readToken?: Uint8Array;
+  viewer?: string;
 }
 export const ReadRequest = codec<ReadRequest, ReadRequestInput>('paceline.v1.ReadRequest');
 
@@ -315,7 +484,7 @@ export interface SubscribeRequest {
   readonly credits: number;
 }
 export interface SubscribeRequestInput {
-  start?: SubscribeStartInput;
+  start?: SubscribeStartInput | null;
   credits?: number;
 }
 export const SubscribeRequest = codec<SubscribeRequest, SubscribeRequestInput>('paceline.v1.SubscribeRequest');
@@ -336,6 +505,8 @@ export interface SubscribeStart {
   readonly credits: number;
   /** Waits until this replica is not older than it. */
   readonly readToken: Uint8Array;
+  /** Who reads: sees its own pending and rejected messages. */
+  readonly viewer: string;
 }
 export interface SubscribeStartInput {
   conversation?: string;
@@ -345,6 +516,7 @@ export interface SubscribeStartInput {
   afterIndex?: Long | number;
   credits?: number;
   readToken?: Uint8Array;
+  viewer?: string;
 }
 export const SubscribeStart = codec<SubscribeStart, SubscribeStartInput>('paceline.v1.SubscribeStart');
 
@@ -368,8 +540,8 @@ export interface SubscribeResponse {
 export interface SubscribeResponseInput {
   messages?: readonly ChatMessageInput[];
   caughtUp?: boolean;
-  progress?: SubscribeProgressInput;
-  reset?: SubscribeResetInput;
+  progress?: SubscribeProgressInput | null;
+  reset?: SubscribeResetInput | null;
   servedBy?: number;
   readToken?: Uint8Array;
   partition?: number;
@@ -403,8 +575,9 @@ export interface SubscribeResetInput {
 }
 export const SubscribeReset = codec<SubscribeReset, SubscribeResetInput>('paceline.v1.SubscribeReset');
 
-/** A stored message. */
+/** A stored message, or an event of its conversation (in subscriptions). */
 export interface ChatMessage {
+  /** 0 = an event: `command` says which. */
   readonly seq: Long;
   readonly rev: Long;
   readonly id: Long;
@@ -416,17 +589,31 @@ export interface ChatMessage {
   readonly index: Long;
   /** Its place in that entry, from 0. */
   readonly slot: number;
+  /** Of a message; where it is not NORMAL, others than its sender get no key, body, content type or headers. */
+  readonly state: number;
+  /** See AppendResult. */
+  readonly late: boolean;
+  readonly lateFor: Long;
 }
 export interface ChatMessageInput {
   seq?: Long | number;
   rev?: Long | number;
   id?: Long | number;
   timeMs?: Long | number;
-  command?: AppendCommandInput;
+  command?: AppendCommandInput | null;
   index?: Long | number;
   slot?: number;
+  state?: number;
+  late?: boolean;
+  lateFor?: Long | number;
 }
 export const ChatMessage = codec<ChatMessage, ChatMessageInput>('paceline.v1.ChatMessage');
+
+export const MessageState = {
+  MESSAGE_STATE_UNSPECIFIED: 0,
+  MESSAGE_STATE_PENDING: 1,
+  MESSAGE_STATE_REJECTED: 2,
+} as const;
 
 /** See LogService.GetPartitionMap. */
 export interface GetPartitionMapRequest {
@@ -592,7 +779,7 @@ export interface ConnectRequest {
   readonly batch: Uint8Array;
 }
 export interface ConnectRequestInput {
-  hello?: PeerHelloInput;
+  hello?: PeerHelloInput | null;
   batch?: Uint8Array;
 }
 export const ConnectRequest = codec<ConnectRequest, ConnectRequestInput>('paceline.peer.v1.ConnectRequest');
@@ -602,7 +789,7 @@ export interface ConnectResponse {
   readonly hello: PeerHello | null;
 }
 export interface ConnectResponseInput {
-  hello?: PeerHelloInput;
+  hello?: PeerHelloInput | null;
 }
 export const ConnectResponse = codec<ConnectResponse, ConnectResponseInput>('paceline.peer.v1.ConnectResponse');
 
