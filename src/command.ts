@@ -2,11 +2,13 @@
 // sequencer and the folds then only look where the parts are. Canonical = the fields of the proto in
 // ascending order, minimal varints, no defaults, nothing unknown.
 import { isUtf8 } from 'node:buffer';
+import { type CommandEvent, eventFields, scanEvent } from './command-event.ts';
 import type { Refusal } from './errors.ts';
 
 export const commandLimits = {
   senderBytes: 128,
   keyBytes: 64,
+  deviceBytes: 64,
   contentTypeBytes: 128,
   bodyBytes: 256 * 1024,
   headerPairs: 32,
@@ -24,9 +26,45 @@ export interface Command {
   readonly payloadEnd: number;
   /** null: not asked for. */
   readonly expectedSeq: number | null;
+  /** null: none of device, epoch, client_seq and prev_client_seq is given. */
+  readonly link: Link | null;
+  /** 0 = not given. */
+  readonly seenSeq: number;
+  readonly pending: boolean;
+  /** null: a message. */
+  readonly event: CommandEvent | null;
 }
 
-const tag = { conversation: 1, sender: 2, key: 3, body: 4, contentType: 5, header: 6, expected: 7 };
+/** A sender's own number of a message, and where it stands in the sender's chain. */
+export interface Link {
+  /** conversation and sender, as memory and rows name the chains of both. */
+  readonly chain: string;
+  readonly device: string;
+  readonly epoch: number;
+  /** 0 = not given. */
+  readonly clientSeq: number;
+  /** null: it is in no chain, client_seq is only kept. */
+  readonly prev: number | null;
+}
+
+const tag = {
+  conversation: 1,
+  sender: 2,
+  key: 3,
+  body: 4,
+  contentType: 5,
+  header: 6,
+  expected: 7,
+  device: 8,
+  epoch: 9,
+  clientSeq: 10,
+  prev: 11,
+  clientTime: 12,
+  seenSeq: 13,
+  pending: 14,
+};
+/** Sent even where they are 0. */
+const explicit: ReadonlySet<number> = new Set([tag.expected, tag.prev]);
 const wireVarint = 0;
 const wireBytes = 2;
 
@@ -39,32 +77,6 @@ export type Scanned =
 /** Reads and checks one command; all limits but the conversation's name, which `shard` reads. */
 export function scanCommand(bytes: Uint8Array): Scanned {
   return new Scanner(bytes).scan();
-}
-
-export interface Identity {
-  readonly conversation: string;
-  /** Of conversation, sender and key; '' where there is no key. */
-  readonly key: string;
-}
-
-/** The first fields of a checked command (in an entry); other bytes give some defined answer. */
-export function readIdentity(bytes: Uint8Array): Identity {
-  const conversationEnd = fieldEnd(bytes, 0, tag.conversation);
-  const senderEnd = fieldEnd(bytes, conversationEnd, tag.sender);
-  const keyEnd = fieldEnd(bytes, senderEnd, tag.key);
-  const start = (bytes[1] ?? 0) < 0x80 ? 2 : 3;
-  return {
-    conversation: latin1(bytes, Math.min(start, conversationEnd), conversationEnd),
-    key: keyEnd === senderEnd ? '' : latin1(bytes, 0, keyEnd),
-  };
-}
-
-/** Where a field that starts at `at` ends; `at` where another one, or nothing, stands there. */
-function fieldEnd(bytes: Uint8Array, at: number, field: number): number {
-  if (bytes[at] !== ((field << 3) | wireBytes)) return at;
-  const low = bytes[at + 1] ?? 0;
-  const length = low < 0x80 ? low : (low & 0x7f) + (bytes[at + 2] ?? 0) * 128;
-  return Math.min(at + (low < 0x80 ? 2 : 3) + length, bytes.length);
 }
 
 class Scanner {
@@ -82,6 +94,10 @@ class Scanner {
   private headers = 0;
   private headerBytes = 0;
   private expectedSeq: number | null = null;
+  private sender = '';
+  private device = '';
+  private numbers: Record<number, number> | null = null;
+  private event: CommandEvent | null = null;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -106,7 +122,25 @@ class Scanner {
       identityEnd: this.identityEnd,
       payloadEnd: Math.max(this.payloadEnd, this.identityEnd),
       expectedSeq: this.expectedSeq,
+      link: this.link(),
+      seenSeq: this.number(tag.seenSeq),
+      pending: this.number(tag.pending) === 1,
+      event: this.event,
     };
+  }
+
+  private link(): Link | null {
+    const { device, numbers } = this;
+    if (device === '' && numbers === null) return null;
+    const [epoch, clientSeq] = [this.number(tag.epoch), this.number(tag.clientSeq)];
+    if (device === '' && epoch === 0 && clientSeq === 0) return null;
+    const prev = numbers?.[tag.prev] ?? null;
+    const chain = chainName(this.conversation, this.sender);
+    return { chain, device, epoch, clientSeq, prev };
+  }
+
+  private number(field: number): number {
+    return this.numbers?.[field] ?? 0;
   }
 
   private field(): Refusal | null {
@@ -114,17 +148,20 @@ class Scanner {
     if (key === null) return malformed('a field tag');
     const field = Math.floor(key / 8);
     const wire = key % 8;
-    if (field === tag.expected && wire === wireVarint) return this.expected();
-    if (field < tag.conversation || field > tag.header || wire !== wireBytes) return unknown(field);
+    const isNumber = field >= tag.expected && field <= tag.pending && field !== tag.device;
+    if (isNumber && wire === wireVarint) return this.takeNumber(field);
+    const isBytes = field >= tag.conversation && field <= tag.device && field !== tag.expected;
+    const isEvent = field >= eventFields.first && field <= eventFields.last;
+    if (wire !== wireBytes || !(isBytes || isEvent)) return unknown(field);
     const length = this.varint();
     if (length === null || this.at + length > this.bytes.length) return malformed(`field ${field}`);
     const start = this.at;
     this.at += length;
     const repeated = field === tag.header && this.lastField === tag.header;
     if (field <= this.lastField && !repeated) this.canonical = false;
-    if (length === 0 && field !== tag.header) this.canonical = false;
+    if (length === 0 && field !== tag.header && !isEvent) this.canonical = false;
     this.lastField = field;
-    return this.take(field, start, length);
+    return isEvent ? this.takeEvent(field, start) : this.take(field, start, length);
   }
 
   private take(field: number, start: number, length: number): Refusal | null {
@@ -135,12 +172,16 @@ class Scanner {
         return this.text(start, 'conversation', 'BAD_CONVERSATION');
       case tag.sender:
         this.senderBytes = length;
+        this.sender = latin1(this.bytes, start, this.at);
         this.identityEnd = this.at;
         return this.text(start, 'sender', 'BAD_SENDER');
       case tag.key:
         this.keyBytes = length;
         this.identityEnd = this.at;
         return this.text(start, 'key', 'BAD_KEY');
+      case tag.device:
+        this.device = latin1(this.bytes, start, this.at);
+        return this.text(start, 'device', 'BAD_COMMAND');
       case tag.body:
         this.bodyBytes = length;
         break;
@@ -156,12 +197,25 @@ class Scanner {
     return field === tag.header ? this.header(start) : null;
   }
 
-  private expected(): Refusal | null {
+  private takeNumber(field: number): Refusal | null {
     const value = this.varint();
-    if (value === null) return malformed('expected_seq');
-    if (this.lastField >= tag.expected) this.canonical = false;
-    this.lastField = tag.expected;
-    this.expectedSeq = value;
+    if (value === null) return malformed(`field ${field}`);
+    if (field <= this.lastField || (value === 0 && !explicit.has(field))) this.canonical = false;
+    this.lastField = field;
+    if (field === tag.expected) this.expectedSeq = value;
+    else {
+      this.numbers ??= {};
+      this.numbers[field] = value;
+    }
+    return null;
+  }
+
+  private takeEvent(field: number, start: number): Refusal | null {
+    if (this.event !== null) return badEvent('a command is at most one event');
+    const scanned = scanEvent(field, this.bytes.subarray(start, this.at));
+    if ('reason' in scanned) return scanned;
+    if (!scanned.canonical) this.canonical = false;
+    this.event = scanned.event;
     return null;
   }
 
@@ -215,8 +269,34 @@ class Scanner {
       over('body', 'TOO_LARGE', this.bodyBytes, max.bodyBytes) ??
       over('content_type', 'TOO_LARGE', this.contentTypeBytes, max.contentTypeBytes) ??
       over('headers', 'TOO_LARGE', this.headers, max.headerPairs, 'pairs') ??
-      over('headers', 'TOO_LARGE', this.headerBytes, max.headerBytes)
+      over('headers', 'TOO_LARGE', this.headerBytes, max.headerBytes) ??
+      over('device', 'TOO_LARGE', this.device.length, max.deviceBytes) ??
+      this.chainRules() ??
+      this.eventRules()
     );
+  }
+
+  private chainRules(): Refusal | null {
+    const prev = this.numbers?.[tag.prev];
+    const clientSeq = this.number(tag.clientSeq);
+    if (this.number(tag.pending) > 1) {
+      return { reason: 'BAD_COMMAND', field: 'pending', message: 'pending is true or false' };
+    }
+    if (prev === undefined || prev < clientSeq) return null;
+    const message = `prev_client_seq ${prev} is not below client_seq ${clientSeq}`;
+    return { reason: 'BAD_COMMAND', field: 'prev_client_seq', message, limit: clientSeq };
+  }
+
+  private eventRules(): Refusal | null {
+    const { event, conversation } = this;
+    if (event === null) return null;
+    const hasPayload = this.bodyBytes + this.contentTypeBytes + this.headers > 0;
+    if (hasPayload || this.expectedSeq !== null || this.numbers !== null || this.device !== '') {
+      return badEvent('an event has conversation, sender and key, and nothing else of a message');
+    }
+    if (event.kind !== 'register-device' || /^(?:t[^/]+\/)?s:/.test(conversation)) return null;
+    const message = 'devices are registered in s:<user>';
+    return { reason: 'BAD_COMMAND', field: 'conversation', message };
   }
 
   /** null: not a varint below 2^53. */
@@ -234,6 +314,15 @@ class Scanner {
     }
     return null;
   }
+}
+
+/** How the chains of a sender in a conversation are named in memory. */
+export function chainName(conversation: string, sender: string): string {
+  return `${conversation}\0${sender}`;
+}
+
+function badEvent(message: string): Refusal {
+  return { reason: 'BAD_COMMAND', field: 'event', message };
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

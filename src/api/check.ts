@@ -3,7 +3,8 @@
 import { type Command, scanCommand } from '../command.ts';
 import { isBadName } from '../conversation.ts';
 import type { Refusal } from '../errors.ts';
-import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
+import { encodeCanonical } from '../gen/canonical.ts';
+import { AppendCommand } from '../gen/proto.ts';
 import type { BadCommand } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
@@ -29,7 +30,7 @@ export function checkCommand(node: Node, bytes: Uint8Array, partition?: number):
     return { reason: 'NO_SUCH_PARTITION', field: 'partition', message, actual: belongs };
   }
   if (place.text === command.conversation) return { command, shard: place.shard };
-  const renamed = canonicalCommand(rename(command.bytes, place.text));
+  const renamed = canonicalCommand(encodeCanonical(command.bytes, place.text));
   return 'reason' in renamed ? renamed : { command: renamed, shard: place.shard };
 }
 
@@ -100,31 +101,8 @@ function canonicalCommand(bytes: Uint8Array): Command | Refusal {
   const scanned = scanCommand(bytes);
   if (scanned.kind === 'command') return scanned.command;
   if (scanned.kind === 'refused') return scanned.refusal;
-  const again = scanCommand(reencode(bytes));
+  const again = scanCommand(encodeCanonical(bytes));
   if (again.kind === 'command') return again.command;
   if (again.kind === 'refused') return again.refusal;
   return { reason: 'BAD_COMMAND', field: 'command', message: 'not an AppendCommand' };
-}
-
-function reencode(bytes: Uint8Array): Uint8Array {
-  return AppendCommand.encode(inputOf(bytes));
-}
-
-function rename(bytes: Uint8Array, conversation: string): Uint8Array {
-  return AppendCommand.encode({ ...inputOf(bytes), conversation });
-}
-
-/** Everything that was sent, without defaults; `rest` holds own properties only, so what was sent. */
-function inputOf(bytes: Uint8Array): AppendCommandInput {
-  const { conversation, sender, key, body, contentType, headers, ...rest } =
-    AppendCommand.decode(bytes);
-  const input: AppendCommandInput = { conversation, sender };
-  if (key !== '') input.key = key;
-  if (body.length > 0) input.body = body;
-  if (contentType !== '') input.contentType = contentType;
-  if (headers.length > 0) {
-    input.headers = headers.map(({ name, value }) => (value === '' ? { name } : { name, value }));
-  }
-  if (rest.expectedSeq !== undefined) input.expectedSeq = rest.expectedSeq;
-  return input;
 }

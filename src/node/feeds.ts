@@ -2,7 +2,7 @@
 // it. A feed holds no messages: it reads a page when asked, and tells when there may be more.
 import type { LogEntry } from '../entry.ts';
 import { firstIndexKey } from '../order/row-keys.ts';
-import { decodeFloor } from '../order/rows.ts';
+import { decodeFloor } from '../order/row-values.ts';
 import { EntryKind } from '../raft/types.ts';
 import type { Store } from '../storage/types.ts';
 import { messagesOf, pageLimits, readExtent, readPage, type StoredMessage } from './reader.ts';

@@ -2,7 +2,7 @@
 // that its store is blank, and what a node answers to another's hello. Pure: the node makes durable
 // and sends what is decided here.
 import type { DedupeWindow } from '../order/dedupe.ts';
-import { pack, unpackArray } from '../order/header.ts';
+import { pack, unpackArray } from '../order/packing.ts';
 import type { Hello, NodeId } from '../transport/types.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 

@@ -11,7 +11,7 @@ import {
   type Head,
   headOf,
   type Place,
-} from '../order/rows.ts';
+} from '../order/row-values.ts';
 import type { Store } from '../storage/types.ts';
 import { type PageRange, resolveRange } from './page-range.ts';
 import type { Replica } from './replica.ts';

@@ -1,10 +1,49 @@
 // An entry's header: what the leader decided, in columns, one value a slot. The commands follow in
 // the entry one after the other, without anything between them.
-import { Packr } from 'msgpackr';
-import { assert } from '../assert.ts';
+import { type ChainRow, packChains, unpackChains } from './chains.ts';
+import { isNumbers, pack, unpackArray } from './packing.ts';
+import { type ConversationExtra, packConversation, unpackConversation } from './policy.ts';
 
 const headerVersion = 1;
-const packr = new Packr({ useRecords: false });
+
+/** What a slot is; the numbers stand on disk. */
+export const SlotKind = {
+  MESSAGE: 0,
+  PENDING: 1,
+  POLICY: 2,
+  RELEASE: 3,
+  REJECT: 4,
+  DEVICE: 5,
+  GAP: 6,
+} as const;
+export type SlotKind = (typeof SlotKind)[keyof typeof SlotKind];
+
+/** Of a slot that is not a plain message: what was decided about it, and rows it leaves, whole. */
+export interface SlotExtra {
+  readonly kind: SlotKind;
+  /** A message that stands at the end because a later one was stored before: the marker's rev, 0 = none. */
+  readonly lateFor: number | null;
+  /** The sender's chains after it; null: they follow from the command, or it is no link of one. */
+  readonly chains: ChainRow | null;
+  /** Its conversation's extra after it; null: it has none. */
+  readonly conversation: ConversationExtra | null;
+  /** Given by a registration. */
+  readonly epoch: number;
+  /** The message that a release or reject is about. */
+  readonly target: number;
+  /** Log time at which the pending message ends, or would have. */
+  readonly dueMs: number;
+}
+
+export const plainSlot: SlotExtra = {
+  kind: SlotKind.MESSAGE,
+  lateFor: null,
+  chains: null,
+  conversation: null,
+  epoch: 0,
+  target: 0,
+  dueMs: 0,
+};
 
 /** Columns of one length: slot i of the entry is seqs[i], revs[i], ... */
 export interface CommandsHeader {
@@ -19,6 +58,8 @@ export interface CommandsHeader {
   /** Entries back to the message before in the conversation, and its slot there; 0, 0 for the first. */
   readonly previousBack: number[];
   readonly previousSlots: number[];
+  /** By slot; most have none. seqs[slot] of an event is that of the newest message. */
+  readonly extras: Map<number, SlotExtra>;
 }
 
 export interface CheckpointHeader {
@@ -36,31 +77,69 @@ export function createColumns(): CommandsHeader {
     shards: [],
     previousBack: [],
     previousSlots: [],
+    extras: new Map(),
   };
 }
 
 export function encodeCommandsHeader(header: CommandsHeader): Uint8Array {
   const { lengths, seqs, revs, idAheadMs, idCounters, shards } = header;
   const { previousBack, previousSlots } = header;
-  const ids = [idAheadMs, idCounters, shards];
-  return packr.pack([headerVersion, lengths, seqs, revs, ...ids, previousBack, previousSlots]);
+  const columns = [lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots];
+  if (header.extras.size === 0) return pack([headerVersion, ...columns]);
+  return pack([headerVersion, ...columns, [...header.extras].flatMap(packExtra)]);
 }
 
 /** Total: bytes that are no header read as one without slots. */
 export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
   const fields = unpackArray(bytes);
-  if (fields === null || fields[0] !== headerVersion) return createColumns();
-  const columns = fields.slice(1).filter(isNumbers);
+  if (fields === null || fields[0] !== headerVersion || fields.length > 10) return createColumns();
+  const columns = fields.slice(1, 9).filter(isNumbers);
   const [lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots] = columns;
-  const isWhole = fields.length === 9 && columns.length === 8;
-  if (!isWhole || !lengths || !seqs || !revs || !idAheadMs || !idCounters) return createColumns();
+  if (!lengths || !seqs || !revs || !idAheadMs || !idCounters) return createColumns();
   if (!shards || !previousBack || !previousSlots) return createColumns();
   if (columns.some((column) => column.length !== lengths.length)) return createColumns();
-  return { lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots };
+  const extras = unpackExtras(fields[9]);
+  return {
+    lengths,
+    seqs,
+    revs,
+    idAheadMs,
+    idCounters,
+    shards,
+    previousBack,
+    previousSlots,
+    extras,
+  };
+}
+
+function packExtra([slot, extra]: [number, SlotExtra]): unknown[] {
+  const { kind, lateFor, chains, conversation, epoch, target, dueMs } = extra;
+  const rows = [chains && packChains(chains), conversation && packConversation(conversation)];
+  return [slot, [kind, lateFor, ...rows, epoch, target, dueMs]];
+}
+
+function unpackExtras(field: unknown): Map<number, SlotExtra> {
+  const extras = new Map<number, SlotExtra>();
+  if (!Array.isArray(field)) return extras;
+  for (let at = 0; at + 1 < field.length; at += 2) {
+    const [slot, parts]: unknown[] = [field[at], field[at + 1]];
+    if (typeof slot !== 'number' || !Array.isArray(parts)) continue;
+    const [kind, lateFor, chains, conversation, epoch, target, dueMs]: unknown[] = parts;
+    extras.set(slot, {
+      kind: Object.values(SlotKind).find((each) => each === kind) ?? SlotKind.MESSAGE,
+      lateFor: typeof lateFor === 'number' ? lateFor : null,
+      chains: unpackChains(chains),
+      conversation: unpackConversation(conversation),
+      epoch: Number(epoch),
+      target: Number(target),
+      dueMs: Number(dueMs),
+    });
+  }
+  return extras;
 }
 
 export function encodeCheckpointHeader(header: CheckpointHeader): Uint8Array {
-  return packr.pack([headerVersion, header.dropPagesUpTo]);
+  return pack([headerVersion, header.dropPagesUpTo]);
 }
 
 export function decodeCheckpointHeader(bytes: Uint8Array): CheckpointHeader {
@@ -76,25 +155,7 @@ export function commandAt(header: CommandsHeader, commands: Uint8Array, slot: nu
   return commands.subarray(start, start + (header.lengths[slot] ?? 0));
 }
 
-/** msgpackr's packer for everything order keeps; positional arrays only. */
-export function pack(fields: readonly unknown[]): Uint8Array {
-  const bytes = packr.pack(fields);
-  assert(bytes.length > 0, 'a packed array is never empty');
-  return bytes;
-}
-
-/** null where the bytes are not one msgpack array. */
-export function unpackArray(bytes: Uint8Array): unknown[] | null {
-  try {
-    const value: unknown = packr.unpack(bytes);
-    return Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-export function isNumbers(value: unknown): value is number[] {
-  if (!Array.isArray(value)) return false;
-  for (const item of value) if (typeof item !== 'number') return false;
-  return true;
+/** Whether a slot has a rev and no seq. */
+export function isEvent(extra: SlotExtra | undefined): boolean {
+  return extra !== undefined && extra.kind !== SlotKind.MESSAGE && extra.kind !== SlotKind.PENDING;
 }

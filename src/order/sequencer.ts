@@ -7,7 +7,8 @@ import { type CommandsHeader, createColumns } from './header.ts';
 import { IdSource } from './ids.ts';
 import type { KeyPlace } from './page.ts';
 import { headKey } from './row-keys.ts';
-import type { Cold, Head, Rows } from './rows.ts';
+import type { Head } from './row-values.ts';
+import type { Cold, Rows } from './rows.ts';
 
 /** A checked command and the shard of its conversation. */
 export interface Placed {
@@ -176,7 +177,7 @@ export class Sequencer {
     draft.commandBytes += command.bytes.length;
     // Deleted first, so that both maps stay in the order of index, which `folded` relies on.
     this.heads.delete(command.conversation);
-    this.heads.set(command.conversation, { seq, rev, index, slot });
+    this.heads.set(command.conversation, { seq, rev, index, slot, extra: head.extra });
     if (command.hasKey) this.propose(identityOf(command), { seq, index, slot });
     const idMs = draft.timeMs + id.aheadMs;
     return { kind: 'accepted', numbers: { seq, rev, idMs, idCounter: id.counter, shard } };

@@ -7,7 +7,7 @@ import type { Read } from '../../src/client/reads.ts';
 import type { Subscribe, SubscriptionEvent } from '../../src/client/subscription.ts';
 import { rpcs } from '../../src/gen/services.ts';
 import { firstIndexKey, floorKey } from '../../src/order/row-keys.ts';
-import { encodeFloor } from '../../src/order/rows.ts';
+import { encodeFloor } from '../../src/order/row-values.ts';
 import { createPlaces } from '../../src/shard.ts';
 import { openStore } from '../../src/storage/leveldb-store.ts';
 import { useCluster } from '../cluster/fixture.ts';

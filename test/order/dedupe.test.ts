@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DedupeKeys, type DedupeWindow } from '../../src/order/dedupe.ts';
-import { pack, unpackArray } from '../../src/order/header.ts';
+import { pack, unpackArray } from '../../src/order/packing.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
 import { lookUp, RowStore } from './fixture.ts';
 

@@ -7,12 +7,11 @@ import {
   decodeHead,
   decodeIndexRow,
   emptyHead,
-  type FrozenRows,
   type Head,
   type Place,
   headOf as plainHead,
-  Rows,
-} from '../../src/order/rows.ts';
+} from '../../src/order/row-values.ts';
+import { type FrozenRows, Rows } from '../../src/order/rows.ts';
 import {
   checkpoint,
   commandOf,
@@ -169,7 +168,7 @@ describe('random histories', () => {
             const name = nameOf(conversation);
             const seq = known.length;
             const newest = known.at(-1) ?? { index: 0, slot: 0 };
-            const head = { seq, rev: seq, index: newest.index, slot: newest.slot };
+            const head = { seq, rev: seq, index: newest.index, slot: newest.slot, extra: null };
             expect(headOf(rows, store, name)).toEqual(head);
             expect(placesOf(rows, store, name)).toEqual(known);
           }

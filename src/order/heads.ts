@@ -1,0 +1,192 @@
+// Each conversation's head, and where its messages and events stand, as far as memory has them.
+import { assert } from '../assert.ts';
+import type { Row } from './dedupe.ts';
+import { type CommandsHeader, isEvent, type SlotExtra } from './header.ts';
+import { eventKey, headKey, indexKey } from './row-keys.ts';
+import {
+  type EventPlace,
+  encodeHead,
+  encodeRun,
+  eventPlaces,
+  type Head,
+  headOf,
+  type Place,
+} from './row-values.ts';
+
+/**
+ * A conversation's rows since the last checkpoint. The newest place stands in the head row alone; so
+ * the places (as index, slot, index, ...) begin with the newest one of before, and at a checkpoint
+ * all but the last become an index row. A conversation of one message is one row.
+ */
+interface Dirty extends Head {
+  readonly shard: number;
+  /** Of the first place. */
+  readonly firstSeq: number;
+  readonly places: number[];
+  /** rev, index, slot, seq, rev, ... */
+  readonly events: number[];
+  seq: number;
+  rev: number;
+  index: number;
+  slot: number;
+  extra: Head['extra'];
+}
+
+export type FrozenHeads = ReadonlyMap<string, Dirty>;
+
+const placesPerRow = 256;
+const cleanHeadsMax = 4096;
+const dirtyBytesPerConversation = 96;
+const dirtyBytesPerPlace = 8;
+
+export class Heads {
+  private live = new Map<string, Dirty>();
+  private frozen: Map<string, Dirty> | null = null;
+  private livePlaces = 0;
+  private liveRunRows = 0;
+  /** As on disk; `admitted` are kept until the commands that asked for them were sequenced. */
+  private readonly clean = new Map<string, Head>();
+  private readonly admitted = new Map<string, Head>();
+
+  get dirtyRows(): number {
+    return this.live.size + this.liveRunRows;
+  }
+
+  get dirtyBytes(): number {
+    return this.live.size * dirtyBytesPerConversation + this.livePlaces * dirtyBytesPerPlace;
+  }
+
+  /** undefined: not in memory. */
+  get(conversation: string): Head | undefined {
+    return (
+      this.live.get(conversation) ??
+      this.frozen?.get(conversation) ??
+      this.clean.get(conversation) ??
+      this.admitted.get(conversation)
+    );
+  }
+
+  admit(conversation: string, head: Head): void {
+    if (this.get(conversation) === undefined) this.admitted.set(conversation, head);
+  }
+
+  /** The commands that asked for rows were sequenced: keep a bounded number of them. */
+  release(): void {
+    for (const [conversation, head] of this.admitted) this.keepClean(conversation, head);
+    this.admitted.clear();
+  }
+
+  fold(
+    conversation: string,
+    columns: CommandsHeader,
+    index: number,
+    slot: number,
+    extra: SlotExtra | undefined,
+  ): void {
+    const dirty = this.live.get(conversation) ?? this.begin(conversation, columns, index, slot);
+    const seq = columns.seqs[slot] ?? 0;
+    const rev = columns.revs[slot] ?? 0;
+    const event = isEvent(extra);
+    assert(rev === dirty.rev + 1, 'folded rev = head + 1');
+    assert(seq === dirty.seq + (event ? 0 : 1), 'folded seq = head + 1');
+    dirty.rev = rev;
+    dirty.extra = extra?.conversation ?? null;
+    this.livePlaces += event ? 2 : 1;
+    if (event) {
+      if (dirty.events.push(rev, index, slot, seq) === 4) this.liveRunRows += 1;
+      return;
+    }
+    dirty.seq = seq;
+    dirty.index = index;
+    dirty.slot = slot;
+    if (dirty.places.push(index, slot) === 4) this.liveRunRows += 1;
+  }
+
+  /** The places of firstSeq..lastSeq that memory has, without a hole up to its newest, ascending. */
+  placesInMemory(conversation: string, firstSeq: number, lastSeq: number): Place[] {
+    const places: Place[] = [];
+    for (const dirty of [this.frozen?.get(conversation), this.live.get(conversation)]) {
+      if (dirty === undefined) continue;
+      const from = Math.max(firstSeq, dirty.firstSeq, (places.at(-1)?.seq ?? 0) + 1);
+      const newest = dirty.firstSeq + dirty.places.length / 2 - 1;
+      for (let seq = from; seq <= Math.min(lastSeq, newest); seq++) {
+        const at = (seq - dirty.firstSeq) * 2;
+        places.push({ seq, index: dirty.places[at] ?? 0, slot: dirty.places[at + 1] ?? 0 });
+      }
+    }
+    return places;
+  }
+
+  /** Those that no event row on disk has yet, ascending. */
+  eventsInMemory(conversation: string): EventPlace[] {
+    const both = [this.frozen?.get(conversation), this.live.get(conversation)];
+    return both.flatMap((dirty) => (dirty === undefined ? [] : eventPlaces(dirty.events)));
+  }
+
+  freeze(): FrozenHeads {
+    const dirty = this.live;
+    this.frozen = dirty;
+    this.live = new Map();
+    this.livePlaces = 0;
+    this.liveRunRows = 0;
+    return dirty;
+  }
+
+  /** The frozen ones are durable. */
+  written(): void {
+    for (const [conversation, dirty] of this.frozen ?? []) {
+      this.clean.delete(conversation);
+      this.keepClean(conversation, headOf(dirty));
+    }
+    this.frozen = null;
+  }
+
+  /** From the entry alone: it says where the message before stands. */
+  private begin(conversation: string, columns: CommandsHeader, index: number, slot: number): Dirty {
+    const seq = (columns.seqs[slot] ?? 0) - (isEvent(columns.extras.get(slot)) ? 0 : 1);
+    const rev = (columns.revs[slot] ?? 0) - 1;
+    const known = this.get(conversation);
+    assert(known === undefined || known.seq === seq, 'folded seq = head + 1');
+    const before = {
+      index: index - (columns.previousBack[slot] ?? 0),
+      slot: columns.previousSlots[slot] ?? 0,
+    };
+    const place = seq === 0 ? { index: 0, slot: 0 } : before;
+    const dirty: Dirty = {
+      ...{ shard: columns.shards[slot] ?? 0, firstSeq: Math.max(seq, 1), seq, rev, ...place },
+      ...{ places: seq === 0 ? [] : [place.index, place.slot], events: [], extra: null },
+    };
+    this.live.set(conversation, dirty);
+    this.clean.delete(conversation);
+    this.admitted.delete(conversation);
+    return dirty;
+  }
+
+  private keepClean(conversation: string, head: Head): void {
+    if (this.clean.size >= cleanHeadsMax) {
+      const [oldest] = this.clean.keys();
+      if (oldest !== undefined) this.clean.delete(oldest);
+    }
+    this.clean.set(conversation, head);
+  }
+}
+
+/** The rows of frozen heads. */
+export function headRows(frozen: FrozenHeads): Row[] {
+  const rows: Row[] = [];
+  for (const [conversation, dirty] of frozen) {
+    const { shard, firstSeq, places, events } = dirty;
+    rows.push({ key: headKey(shard, conversation), value: encodeHead(dirty) });
+    const end = places.length - 2;
+    for (let start = 0; start < end; start += placesPerRow * 2) {
+      const run = places.slice(start, Math.min(start + placesPerRow * 2, end));
+      const key = indexKey(shard, conversation, firstSeq + start / 2);
+      rows.push({ key, value: encodeRun(run) });
+    }
+    for (let start = 0; start < events.length; start += placesPerRow * 4) {
+      const run = events.slice(start, start + placesPerRow * 4);
+      rows.push({ key: eventKey(shard, conversation, run[0] ?? 0), value: encodeRun(run) });
+    }
+  }
+  return rows;
+}
