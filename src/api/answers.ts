@@ -14,6 +14,7 @@ export function resultOf(
   tokens: Map<number, Buffer> = new Map(),
 ): AppendResultInput {
   if (outcome.kind === 'refused') return { error: errorOf(outcome.refusal) };
+  if (outcome.kind === 'held') return { held: { resendFrom: outcome.last, want: outcome.want } };
   let readToken = tokens.get(outcome.index);
   if (readToken === undefined) {
     readToken = encodeToken(node, node.partitionOf(outcome.shard), outcome.index);
@@ -31,6 +32,11 @@ export function resultOf(
     readToken,
   };
   if (outcome.duplicate) result.duplicate = true;
+  if (outcome.epoch > 0) result.epoch = outcome.epoch;
+  if (outcome.lateFor !== null) {
+    result.late = true;
+    if (outcome.lateFor > 0) result.lateFor = outcome.lateFor;
+  }
   return result;
 }
 

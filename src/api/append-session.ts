@@ -1,8 +1,12 @@
 // One AppendSession: frames in, results out, one response for all groups that a turn decided. Knows no
 // gRPC: the stream is given as a sink.
 import { PacelineError, type Refusal } from '../errors.ts';
-import { type AppendGroupResultInput, AppendSessionResponse } from '../gen/proto.ts';
-import { type Group, type Outcome, refuseGroup } from '../node/groups.ts';
+import {
+  type AppendGroupResultInput,
+  AppendSessionResponse,
+  type HeldResultInput,
+} from '../gen/proto.ts';
+import { type Final, type Group, type Outcome, refuseGroup } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import { SessionOrder } from '../node/session-order.ts';
 import { resultOf } from './answers.ts';
@@ -19,6 +23,9 @@ export class AppendSession {
   private unansweredGroups = 0;
   private finished: (() => void) | null = null;
   private results: AppendGroupResultInput[] = [];
+  private held: HeldResultInput[] = [];
+  /** Answered as held, not ended yet. */
+  private heldCommands = 0;
 
   constructor(node: Node, write: (response: Buffer) => void) {
     this.node = node;
@@ -42,7 +49,7 @@ export class AppendSession {
   /** No frame comes any more: calls once everything that was taken is answered. */
   finish(call: () => void): void {
     this.finished = call;
-    if (this.unansweredGroups === 0) call();
+    if (this.isIdle) call();
   }
 
   private takeGroup(
@@ -60,6 +67,14 @@ export class AppendSession {
     });
     this.unansweredBytes += raw.bytes;
     this.unansweredGroups += 1;
+    const early = new Map<number, Final>();
+    const answered = (outcomes: readonly Outcome[]) => {
+      const ended = outcomes.map((outcome, slot) => early.get(slot) ?? outcome);
+      this.heldCommands += ended.filter(({ kind }) => kind === 'held').length;
+      this.answer(frame.frame, position, raw.bytes, ended);
+      isAnswered = true;
+    };
+    let isAnswered = false;
     const group: Group = {
       partition: raw.partition,
       commands,
@@ -67,7 +82,11 @@ export class AppendSession {
       atomic: raw.atomic,
       restart: raw.restart,
       session: order,
-      done: (outcomes) => this.answer(frame.frame, position, raw.bytes, outcomes),
+      done: answered,
+      later: (slot, outcome) => {
+        if (isAnswered) this.answerHeld(frame.frame, position, slot, outcome);
+        else early.set(slot, outcome);
+      },
     };
     const refusal = groupRefusal ?? (raw.atomic ? checkAtomic(commands) : null);
     if (refusal === null) node.submit(group);
@@ -86,15 +105,30 @@ export class AppendSession {
     this.unansweredGroups -= 1;
     const tokens = new Map<number, Buffer>();
     const results = outcomes.map((outcome) => resultOf(this.node, outcome, tokens));
-    if (this.results.length === 0) queueMicrotask(() => this.flush());
+    this.flushSoon();
     this.results.push({ frame, group, results, mapVersion });
   }
 
+  private answerHeld(frame: number, group: number, slot: number, outcome: Final): void {
+    this.heldCommands -= 1;
+    this.flushSoon();
+    this.held.push({ frame, group, slot, result: resultOf(this.node, outcome) });
+  }
+
+  private get isIdle(): boolean {
+    return this.unansweredGroups === 0 && this.heldCommands === 0;
+  }
+
+  private flushSoon(): void {
+    if (this.results.length + this.held.length === 0) queueMicrotask(() => this.flush());
+  }
+
   private flush(): void {
-    const groups = this.results;
+    const [groups, held] = [this.results, this.held];
     this.results = [];
-    this.write(AppendSessionResponse.encode({ groups }));
-    if (this.unansweredGroups === 0) this.finished?.();
+    this.held = [];
+    this.write(AppendSessionResponse.encode({ groups, held }));
+    if (this.isIdle) this.finished?.();
   }
 }
 

@@ -1,6 +1,7 @@
 // An append as callers give it, and its wire form.
 
 import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
+import { type EventAppend, eventInput } from './events.ts';
 
 export interface Append {
   /** Canonical text, such as "g:lobby". */
@@ -49,10 +50,20 @@ export interface Appended {
   readonly late: boolean;
   /** With late: the rev of the GapMarker in its place; 0 = none. */
   readonly lateFor: number;
+  /** Of a device's registration, else 0. */
+  readonly epoch: number;
 }
 
 /** The canonical wire form. */
-export function encodeAppend(append: Append, conversation: string, key: string): Uint8Array {
+export function encodeAppend(
+  append: Append | EventAppend,
+  conversation: string,
+  key: string,
+): Uint8Array {
+  if ('event' in append) {
+    const { sender, event } = append;
+    return AppendCommand.encode({ conversation, sender, key, ...eventInput(event) });
+  }
   const { sender, contentType, headers, expectedSeq } = append;
   const body = typeof append.body === 'string' ? Buffer.from(append.body) : append.body;
   const input: AppendCommandInput = { conversation, sender, key };

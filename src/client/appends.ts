@@ -5,11 +5,19 @@ import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { type Append, type Appended, encodeAppend } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
+import type { EventAppend } from './events.ts';
 import { frameBounds } from './frames.ts';
 import { Lane } from './lane.ts';
 import type { PartitionMap } from './partition-map.ts';
 import { abortReason, PendingAppend } from './pending-append.ts';
-import { appendedOf, refusalOf, type SentGroup, Session, type SessionOwner } from './session.ts';
+import {
+  appendedOf,
+  type HeldAppend,
+  refusalOf,
+  type SentGroup,
+  Session,
+  type SessionOwner,
+} from './session.ts';
 import type { Tokens } from './tokens.ts';
 import { type ClientOptions, retryable } from './types.ts';
 
@@ -56,7 +64,7 @@ export class Appends implements SessionOwner {
 
   /** One of the two is called, once. */
   start(
-    append: Append,
+    append: Append | EventAppend,
     resolve: (appended: Appended) => void,
     reject: (error: Error) => void,
     signal?: AbortSignal,
@@ -100,6 +108,7 @@ export class Appends implements SessionOwner {
     let cause: Refusal | null = null;
     group.appends.forEach((append, slot) => {
       const result = results[slot];
+      if (result?.held) return;
       const refusal = result === undefined ? lostAnswer : refusalOf(result);
       append.isOut = false;
       if (refusal === null && result !== undefined) this.stored(group.partition, append, result);
@@ -119,7 +128,24 @@ export class Appends implements SessionOwner {
     this.scheduleFlush();
   }
 
-  onSessionEnd(session: Session, unanswered: readonly SentGroup[]): void {
+  onHeldEnd(session: Session, { partition, append }: HeldAppend, result: AppendResult): void {
+    const refusal = refusalOf(result);
+    append.isOut = false;
+    if (refusal === null) this.stored(partition, append, result);
+    else if (isFinal(refusal, append)) append.fail(refusal);
+    else {
+      if (refusal.reason === 'OUTCOME_UNKNOWN') append.isUnknown = true;
+      if (!append.ended) this.lane(partition).again([append]);
+      this.learn(session, partition, refusal);
+    }
+    this.scheduleFlush();
+  }
+
+  onSessionEnd(
+    session: Session,
+    unanswered: readonly SentGroup[],
+    held: readonly HeldAppend[],
+  ): void {
     this.sessions.delete(session.address);
     this.map.forgetAddress(session.address);
     for (const { partition, appends } of unanswered) {
@@ -133,6 +159,11 @@ export class Appends implements SessionOwner {
         appends.filter((append) => !append.ended),
       );
       lane.pause(this.options.clock.monotonicMs(), 0, this.options.random());
+    }
+    for (const { partition, append } of held) {
+      append.isUnknown = true;
+      append.isOut = false;
+      if (!append.ended) this.lane(partition).again([append]);
     }
     if (this.closed) return;
     this.refreshMap();
@@ -310,12 +341,22 @@ const lostAnswer: Refusal = {
   reason: 'OUTCOME_UNKNOWN',
   message: 'the answer has no result for it',
 };
-function isFinal(refusal: Refusal, append: PendingAppend): boolean {
+/** After an attempt that may have stored it, these do not say that it did not. */
+const mayTurn: ReadonlySet<string> = new Set([
+  'SENDER_GAP',
+  'CHAIN_PASSED',
+  'IN_FUTURE',
+  'QUOTA',
+  'NOT_PENDING',
+]);
+
+function isFinal(refusal: Refusal, { append, isUnknown }: PendingAppend): boolean {
   if (retryable.has(refusal.reason)) return false;
-  if (refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || !append.isUnknown) return true;
-  // After an attempt that may have stored it, a head that is not beyond what was expected may still
-  // move.
-  return (refusal.actual ?? 0) > (append.append.expectedSeq ?? 0);
+  if (!isUnknown) return true;
+  if (mayTurn.has(refusal.reason)) return false;
+  if (refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || 'event' in append) return true;
+  // A head that is not beyond what was expected may still move.
+  return (refusal.actual ?? 0) > (append.expectedSeq ?? 0);
 }
 
 function closedError(): PacelineError {

@@ -1,15 +1,20 @@
 // The client: one object for a chat service to append, read and follow. Knows no gRPC, clock or chance of
 // its own: `connect` (grpc/connect.ts) gives it the real ones.
+import { escapeId } from '../conversation.ts';
 import type { GetStatusResponse } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Append, Appended } from './append.ts';
 import { Appends } from './appends.ts';
+import type { EventAppend, Policy } from './events.ts';
 import type { Message, Page } from './message.ts';
 import { PartitionMap } from './partition-map.ts';
 import { type Head, type Read, Reads } from './reads.ts';
 import { type Subscribe, Subscription } from './subscription.ts';
 import { Tokens } from './tokens.ts';
 import type { ClientOptions } from './types.ts';
+
+/** Who does it where, and a key of the caller's where it may be called again. */
+type EventOf<What> = Omit<EventAppend, 'event'> & What;
 
 export class PacelineClient {
   private readonly options: ClientOptions;
@@ -42,6 +47,35 @@ export class PacelineClient {
    */
   append(append: Append, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Appended> {
     return new Promise((resolve, reject) => this.appends.start(append, resolve, reject, signal));
+  }
+
+  /** Replaces the conversation's policy. Errors: those of `append`. */
+  setPolicy(change: EventOf<{ readonly policy: Policy }>): Promise<Appended> {
+    const { policy, ...rest } = change;
+    return this.startEvent({ ...rest, event: { kind: 'policy', policy } });
+  }
+
+  /** Shows a pending message. Errors: NOT_PENDING where it was ended before; those of `append`. */
+  release(change: EventOf<{ readonly seq: number }>): Promise<Appended> {
+    const { seq, ...rest } = change;
+    return this.startEvent({ ...rest, event: { kind: 'release', seq } });
+  }
+
+  /** Ends a pending message that is never shown. Errors: as `release`. */
+  reject(change: EventOf<{ readonly seq: number }>): Promise<Appended> {
+    const { seq, ...rest } = change;
+    return this.startEvent({ ...rest, event: { kind: 'reject', seq } });
+  }
+
+  /**
+   * Gives a device of a user an epoch higher than all before: with its first append in a conversation
+   * those of the same device with lower epochs are fenced there.
+   */
+  async registerDevice(user: string, device: string, key?: string): Promise<number> {
+    const conversation = `s:${escapeId(user)}`;
+    const event = { kind: 'device', device } as const;
+    const keyed = key === undefined ? {} : { key };
+    return (await this.startEvent({ conversation, sender: user, event, ...keyed })).epoch;
   }
 
   /** The same without a promise for each message: one of the two is called, once. */
@@ -129,6 +163,10 @@ export class PacelineClient {
     await this.appends.close();
     for (const subscription of [...this.subscriptions]) await subscription.return();
     this.options.transport.close();
+  }
+
+  private startEvent(append: EventAppend): Promise<Appended> {
+    return new Promise((resolve, reject) => this.appends.start(append, resolve, reject));
   }
 
   /** -1: not known yet, there is no token for it. */

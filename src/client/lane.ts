@@ -71,6 +71,12 @@ export class Lane {
     else if (!this.draining) this.failures = 0;
   }
 
+  /** Held ones, whose group came back before, have to be sent again. */
+  again(appends: readonly PendingAppend[]): void {
+    this.waiting.push(...appends);
+    this.draining = true;
+  }
+
   /** Waits before the next try: `atLeastMs`, or a growing pause. */
   pause(nowMs: number, atLeastMs: number, random: number): void {
     const growing = Math.min(200, 2 ** this.failures) * (0.5 + random / 2);

@@ -1,6 +1,7 @@
 // An append as the client carries it, from the call until the caller has its answer, which is once.
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { Append, Appended } from './append.ts';
+import type { EventAppend } from './events.ts';
 
 /** Where it goes and what is sent: known once the map is loaded. */
 export interface Placed {
@@ -10,7 +11,7 @@ export interface Placed {
 }
 
 export interface AppendCall {
-  readonly append: Append;
+  readonly append: Append | EventAppend;
   /** Rises with every append of this client: the order in which they are sent, and sent again. */
   readonly number: number;
   readonly deadlineMs: number;
@@ -19,7 +20,7 @@ export interface AppendCall {
 }
 
 export class PendingAppend {
-  readonly append: Append;
+  readonly append: Append | EventAppend;
   readonly number: number;
   readonly deadlineMs: number;
   /** An attempt may have stored it. */

@@ -16,10 +16,22 @@ export interface SentGroup {
   readonly bytes: number;
 }
 
+/** It waits at the leader for its predecessor. */
+export interface HeldAppend {
+  readonly partition: number;
+  readonly append: PendingAppend;
+}
+
 export interface SessionOwner {
   /** results[i] is that of group.appends[i]. */
   onResults(session: Session, group: SentGroup, results: readonly AppendResult[]): void;
-  onSessionEnd(session: Session, unanswered: readonly SentGroup[]): void;
+  /** What was answered as held has ended. */
+  onHeldEnd(session: Session, held: HeldAppend, result: AppendResult): void;
+  onSessionEnd(
+    session: Session,
+    unanswered: readonly SentGroup[],
+    held: readonly HeldAppend[],
+  ): void;
 }
 
 export class Session {
@@ -29,6 +41,7 @@ export class Session {
   private readonly owner: SessionOwner;
   private readonly stream: Stream;
   private readonly frames = new Map<number, (SentGroup | null)[]>();
+  private readonly held = new Map<string, HeldAppend>();
   private nextFrame = 1;
   private unansweredBytes = 0;
   private ended = false;
@@ -66,6 +79,9 @@ export class Session {
 
   /** Ends what is over its deadline; its answer is not waited for any more. */
   expire(nowMs: number): void {
+    for (const { append } of this.held.values()) {
+      if (append.deadlineMs <= nowMs) append.expire();
+    }
     for (const groups of this.frames.values()) {
       for (const group of groups) {
         // The oldest of a group comes first.
@@ -82,14 +98,25 @@ export class Session {
   }
 
   private take(bytes: Buffer): void {
-    for (const { frame, group, results } of decodeResponse(bytes).groups) {
+    const { groups, held } = decodeResponse(bytes);
+    for (const { frame, group, results } of groups) {
       const sent = this.frames.get(Number(frame));
       const found = sent?.[group];
       if (sent === undefined || found === undefined || found === null) continue;
       sent[group] = null;
       if (sent.every((each) => each === null)) this.frames.delete(Number(frame));
       this.unansweredBytes -= found.bytes;
+      for (const [slot, append] of found.appends.entries()) {
+        if (results[slot]?.held == null) continue;
+        this.held.set(`${frame}/${group}/${slot}`, { partition: found.partition, append });
+      }
       this.owner.onResults(this, found, results);
+    }
+    for (const { frame, group, slot, result } of held) {
+      const name = `${frame}/${group}/${slot}`;
+      const found = this.held.get(name);
+      this.held.delete(name);
+      if (found !== undefined && result !== null) this.owner.onHeldEnd(this, found, result);
     }
   }
 
@@ -98,7 +125,9 @@ export class Session {
     this.ended = true;
     const unanswered = [...this.frames.values()].flat().filter((group) => group !== null);
     this.frames.clear();
-    this.owner.onSessionEnd(this, unanswered);
+    const held = [...this.held.values()];
+    this.held.clear();
+    this.owner.onSessionEnd(this, unanswered, held);
   }
 }
 
@@ -115,6 +144,7 @@ export function appendedOf(result: AppendResult): Appended {
     dedupeUntilMs: Number(result.dedupeUntilMs),
     late: result.late,
     lateFor: Number(result.lateFor),
+    epoch: Number(result.epoch),
   };
 }
 

@@ -3,9 +3,11 @@
 // sequenced into entries. Behind a command that waits, all of its partition wait.
 import type { Refusal } from '../errors.ts';
 import type { KeyPlace } from '../order/page.ts';
-import type { Draft, Needs, Placed, Sequencer, Verdict } from '../order/sequencer.ts';
+import { keyMismatch, senderGap } from '../order/refusals.ts';
+import type { Draft, HeldVerdict, Needs, Placed, Sequencer, Verdict } from '../order/sequencer.ts';
 import type { NodeLimits } from './config.ts';
-import { breakOrder, type Group, isPlaced, type Outcome } from './groups.ts';
+import { breakOrder, type Final, type Group, isPlaced, type Outcome } from './groups.ts';
+import type { HeldCommand, Holds } from './holds.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
 
@@ -16,8 +18,11 @@ export interface SequencingHost {
   openDraft(): Draft | null;
   /** Appends the draft to the log. */
   propose(draft: Draft): void;
-  /** The stored message at that place; in memory by now. */
-  original(place: KeyPlace): Outcome;
+  /** The stored message or event at that place; in memory by now. */
+  original(place: KeyPlace): Final;
+  readonly holds: Holds;
+  readonly partition: number;
+  nowMs(): number;
   decided(decided: Decided): void;
   readonly term: number;
 }
@@ -55,6 +60,16 @@ export class AppendQueue {
     this.bytes += group.bytes;
     this.groups.push({ group, outcomes: [], index: 0, confirm: false });
     return null;
+  }
+
+  /** Back from their holds, after their wait: whatever the queue's limits. */
+  pushWaited(partition: number, held: readonly HeldCommand[]): void {
+    for (const command of held) {
+      const group: Group = { ...groupOf(partition, command), waited: true };
+      this.commands += 1;
+      this.bytes += group.bytes;
+      this.groups.push({ group, outcomes: [], index: 0, confirm: false });
+    }
   }
 
   /** Empties the queue; what was already sequenced of a group stands in its outcomes. */
@@ -98,6 +113,7 @@ export class AppendQueue {
     }
     pass.close();
     for (const queued of this.groups.splice(0, done)) host.decided(queued);
+    for (const queued of pass.letGo) host.decided(queued);
     return left <= 0 && this.groups.length > 0;
   }
 }
@@ -106,6 +122,8 @@ export class AppendQueue {
 class Pass {
   private readonly host: SequencingHost;
   private readonly limits: NodeLimits;
+  /** What left its hold in this run. */
+  readonly letGo: Queued[] = [];
   private draft: Draft | null = null;
 
   constructor(host: SequencingHost, limits: NodeLimits) {
@@ -129,6 +147,7 @@ class Pass {
       const draft = this.openDraft();
       if (draft === null) return false;
       this.settle(queued, item, this.verdict(group, item, draft), draft);
+      this.letFollow(item, draft);
       if (draft.commandBytes >= this.limits.entryBytesTarget) this.close();
     }
     return outcomes.length === group.commands.length;
@@ -149,16 +168,38 @@ class Pass {
     if (group.session?.isBroken(item.command.conversation)) {
       return { kind: 'refused', refusal: outOfOrder, decided: false };
     }
-    return this.host.sequencer.sequence(item, draft);
+    return this.host.sequencer.sequence(item, draft, group.waited ? 'waited' : 'new');
+  }
+
+  /** What was held behind the chain that this command moved, in the same entry. */
+  private letFollow(item: Placed, draft: Draft): void {
+    const { holds, sequencer } = this.host;
+    const { link } = item.command;
+    if (link === null || link.prev === null || holds.isEmpty) return;
+    for (;;) {
+      const held = holds.next(link, sequencer.lastOf(link));
+      if (held === null) return;
+      const group = groupOf(this.host.partition, held);
+      const queued: Queued = { group, outcomes: [], index: 0, confirm: false };
+      this.settle(queued, held.placed, sequencer.sequence(held.placed, draft, 'held'), draft);
+      this.letGo.push(queued);
+    }
   }
 
   private settle(queued: Queued, item: Placed, verdict: Verdict, draft: Draft): void {
-    queued.outcomes.push(this.outcome(queued.group, item, verdict, draft));
+    const slot = queued.outcomes.length;
+    queued.outcomes.push(this.outcome(queued.group, slot, item, verdict, draft));
     queued.index = Math.max(queued.index, restsOn(verdict, draft));
     if (verdict.kind === 'refused' && verdict.decided) queued.confirm = true;
   }
 
-  private outcome(group: Group, item: Placed, verdict: Verdict, draft: Draft): Outcome {
+  private outcome(
+    group: Group,
+    slot: number,
+    item: Placed,
+    verdict: Verdict,
+    draft: Draft,
+  ): Outcome {
     switch (verdict.kind) {
       case 'accepted': {
         const { timeMs, index } = draft;
@@ -169,13 +210,30 @@ class Pass {
         return this.duplicate(verdict.place, draft);
       case 'refused':
         return breakOrder(group, item, verdict.refusal);
+      case 'held':
+        return this.hold(group, slot, item, verdict);
     }
   }
 
+  private hold(group: Group, slot: number, item: Placed, verdict: HeldVerdict): Outcome {
+    const { holds } = this.host;
+    const { link } = item.command;
+    const tell = (outcome: Final) => group.later(slot, outcome);
+    const want = link?.prev ?? 0;
+    const joined = holds.join(item, tell);
+    if (joined === 'other') return breakOrder(group, item, keyMismatch(0).refusal);
+    if (joined !== null) return { kind: 'held', last: joined.last, want };
+    if (link !== null && holds.add(item, link, verdict, this.host.nowMs(), tell)) {
+      return { kind: 'held', last: verdict.last, want };
+    }
+    return breakOrder(group, item, senderGap(want, verdict.last).refusal);
+  }
+
   /** The original may stand in the draft itself. */
-  private duplicate(place: KeyPlace, draft: Draft): Outcome {
+  private duplicate(place: KeyPlace, draft: Draft): Final {
     if (place.index !== draft.index) return this.host.original(place);
     const { columns, timeMs, index } = draft;
+    const extra = columns.extras.get(place.slot);
     const at = (column: number[]) => column[place.slot] ?? 0;
     return {
       kind: 'stored',
@@ -188,6 +246,8 @@ class Pass {
       timeMs,
       index,
       term: this.host.term,
+      lateFor: extra?.lateFor ?? null,
+      epoch: extra?.epoch ?? 0,
     };
   }
 
@@ -204,13 +264,15 @@ class Pass {
     const draft = this.openDraft();
     if (draft === null) return false;
     const { sequencer } = this.host;
-    const before = sequencer.proposedHead(conversation);
-    const verdicts = items.map((item) => this.verdict(group, item, draft));
+    sequencer.begin();
+    const verdicts = items.map((item) => unheld(item, this.verdict(group, item, draft)));
     const isRepeat = verdicts.every((verdict) => verdict.kind === 'duplicate');
     if (isRepeat || verdicts.every((verdict) => verdict.kind === 'accepted')) {
+      sequencer.keep();
       this.settleAll(queued, items, verdicts, draft);
+      for (const item of items) this.letFollow(item, draft);
     } else {
-      sequencer.discard(draft, conversation, before);
+      sequencer.rollback();
       this.draft = null;
       this.settleAll(queued, items, verdicts.map(whole), { ...draft, commands: [] });
     }
@@ -238,10 +300,36 @@ function restsOn(verdict: Verdict, draft: Draft): number {
       return draft.index;
     case 'duplicate':
       return verdict.place.index;
+    case 'held':
+      return 0;
     case 'refused':
       if (!verdict.decided) return 0;
       return draft.commands.length > 0 ? draft.index : draft.index - 1;
   }
+}
+
+/** Within an atomic batch nothing is held. */
+function unheld(item: Placed, verdict: Verdict): Verdict {
+  if (verdict.kind !== 'held') return verdict;
+  return senderGap(item.command.link?.prev ?? 0, verdict.last);
+}
+
+/** A held command, by itself: its end goes to all who sent it. */
+function groupOf(partition: number, { placed, tell }: HeldCommand): Group {
+  const end = (outcome: Outcome | undefined) => {
+    if (outcome === undefined || outcome.kind === 'held') return;
+    for (const each of tell) each(outcome);
+  };
+  return {
+    partition,
+    commands: [placed],
+    bytes: placed.command.bytes.length,
+    atomic: false,
+    restart: [],
+    session: null,
+    done: ([outcome]) => end(outcome),
+    later: (_slot, outcome) => end(outcome),
+  };
 }
 
 /** Within a refused atomic batch: what was fine falls with the rest, by state. */

@@ -16,9 +16,23 @@ export interface Stored {
   readonly timeMs: number;
   readonly index: number;
   readonly term: number;
+  /** A late one: rev of the marker in its place, 0 = none. */
+  readonly lateFor: number | null;
+  /** Given by a registration. */
+  readonly epoch: number;
 }
 
-export type Outcome = Stored | { readonly kind: 'refused'; readonly refusal: Refusal };
+/** It waits for its predecessor; what becomes of it is told by `Group.later`. */
+export interface Held {
+  readonly kind: 'held';
+  /** client_seq of the newest link of its chain: what follows it is missing. */
+  readonly last: number;
+  readonly want: number;
+}
+
+/** The end of a command. */
+export type Final = Stored | { readonly kind: 'refused'; readonly refusal: Refusal };
+export type Outcome = Final | Held;
 
 /** A command that did not pass the edge's check; it breaks its conversation's order like any refusal. */
 export interface BadCommand {
@@ -38,13 +52,17 @@ export interface Group {
   readonly session: SessionOrder | null;
   /** Called once, with one outcome for each command. */
   readonly done: (outcomes: readonly Outcome[]) => void;
+  /** Called once for each command whose outcome was `held`; before `done` where it ends that soon. */
+  readonly later: (slot: number, outcome: Final) => void;
+  /** What was held comes back after its wait ended. */
+  readonly waited?: true;
 }
 
 export function isPlaced(item: Placed | BadCommand): item is Placed {
   return 'command' in item;
 }
 
-export function refused(refusal: Refusal): Outcome {
+export function refused(refusal: Refusal): Final {
   return { kind: 'refused', refusal };
 }
 
@@ -54,7 +72,7 @@ export function refuseGroup(group: Group, refusal: Refusal): void {
 }
 
 /** The outcome of a command that was not stored, after its conversation's order was broken. */
-export function breakOrder(group: Group, item: Placed | BadCommand, refusal: Refusal): Outcome {
+export function breakOrder(group: Group, item: Placed | BadCommand, refusal: Refusal): Final {
   if (isPlaced(item)) group.session?.break(item.command.conversation);
   else if (item.conversation !== '') group.session?.break(item.conversation);
   return refused(isPlaced(item) ? refusal : item.refusal);

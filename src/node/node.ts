@@ -18,6 +18,7 @@ import type {
   TransportEvents,
 } from '../transport/types.ts';
 import type { NodeConfig } from './config.ts';
+import type { ScanRows } from './expiries.ts';
 import { ConversationFeed, PartitionFeed } from './feeds.ts';
 import {
   decodeFounding,
@@ -29,6 +30,7 @@ import {
   peerProtocolVersion,
 } from './founding.ts';
 import { type Group, refuseGroup } from './groups.ts';
+import type { HoldBudget } from './holds.ts';
 import { LogTime } from './log-time.ts';
 import { type Extent, type MessagePage, type PageRequest, readExtent, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
@@ -64,6 +66,7 @@ export class Node implements TransportEvents {
   private readonly deps: NodeDeps;
   private readonly turns: TurnLoop;
   private readonly time: LogTime;
+  private readonly holdBudget: HoldBudget = { bytes: 0 };
   private readonly startedMs: number;
   private timer: Timer | null = null;
   private adopting = false;
@@ -340,9 +343,14 @@ export class Node implements TransportEvents {
     const checkpointLogBytes = limits.replayBytesMax / cluster.partitions;
     const address = (node: NodeId) => this.addressOf(node);
     const wake = (replica: Replica) => this.turns.wake(replica);
-    const { time } = this;
+    const { time, holdBudget } = this;
+    const scanRows: ScanRows = (range) => store.scanRows(partition, range);
+    const onFatal = (error: unknown) => this.guard(() => rethrow(error));
     return new Replica(
-      { partition, raft, rows, clock, limits, checkpointLogBytes, time, address, wake },
+      {
+        ...{ partition, raft, rows, clock, limits, checkpointLogBytes, time, holdBudget },
+        ...{ scanRows, onFatal, address, wake },
+      },
       checkpoint?.index ?? 0,
     );
   }
@@ -354,6 +362,10 @@ export class Node implements TransportEvents {
     const reason = this.stopped ? ('STOPPING' as const) : ('NO_LEADER' as const);
     return { reason, message, retryAfterMs: 200 };
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 const replayTooLong: Refusal = {

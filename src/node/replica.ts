@@ -32,8 +32,10 @@ import {
 import type { NodeId, PeerMessage } from '../transport/types.ts';
 import { AppendQueue, type SequencingHost } from './append-queue.ts';
 import type { NodeLimits } from './config.ts';
+import { Expiries, type ScanRows } from './expiries.ts';
 import { Floors } from './floors.ts';
-import { breakOrder, type Group, type Outcome, refuseGroup } from './groups.ts';
+import { breakOrder, type Final, type Group, refuseGroup } from './groups.ts';
+import { type HoldBudget, Holds } from './holds.ts';
 import { type LogTime, Stamps } from './log-time.ts';
 import { ReadRounds } from './read-rounds.ts';
 import { type Decided, failedOutcomes, Waits } from './waits.ts';
@@ -59,6 +61,10 @@ export interface ReplicaDeps {
   /** Log bytes since the last checkpoint that make the leader propose one. */
   readonly checkpointLogBytes: number;
   readonly time: LogTime;
+  /** Shared by the replicas of a node. */
+  readonly holdBudget: HoldBudget;
+  readonly scanRows: ScanRows;
+  readonly onFatal: (error: unknown) => void;
   /** Address of a node, for hints. */
   readonly address: (node: NodeId) => string | undefined;
   /** There is something to do in the next turn. */
@@ -74,6 +80,8 @@ export class Replica implements SequencingHost {
   readonly reads: ReadRounds;
   readonly floors = new Floors();
   readonly watchers = new Watchers();
+  readonly holds: Holds;
+  private readonly expiries: Expiries;
   private readonly deps: ReplicaDeps;
   private readonly queue: AppendQueue;
   private readonly waits: Waits;
@@ -107,6 +115,8 @@ export class Replica implements SequencingHost {
     this.stamps = new Stamps(deps.time);
     this.reads = new ReadRounds(deps.raft, deps.clock);
     this.waits = new Waits(() => this.reads.ask());
+    this.holds = new Holds(deps.holdBudget);
+    this.expiries = new Expiries(deps.partition, deps.rows, deps.scanRows);
   }
 
   get term(): number {
@@ -152,7 +162,11 @@ export class Replica implements SequencingHost {
 
   tick(nowMs: number): void {
     this.raft.tick(nowMs);
-    if (this.raft.role === 'leader' && this.raft.ready) this.proposeCheckpoint(nowMs);
+    if (this.raft.role === 'leader' && this.raft.ready) {
+      this.proposeCheckpoint(nowMs);
+      this.queue.pushWaited(this.partition, this.holds.expired(nowMs));
+      this.endDue(nowMs);
+    }
     this.deps.wake(this);
   }
 
@@ -219,11 +233,16 @@ export class Replica implements SequencingHost {
     this.append(EntryKind.COMMANDS, timeMs, payload, index);
   }
 
-  original(place: KeyPlace): Outcome {
+  nowMs(): number {
+    return this.deps.clock.monotonicMs();
+  }
+
+  original(place: KeyPlace): Final {
     const entry = this.entry(place.index);
     assert(entry !== null, 'the original was fetched before sequencing');
     const header = decodeCommandsHeader(payloadHeader(entry.payload));
     const at = (column: number[]) => column[place.slot] ?? 0;
+    const extra = header.extras.get(place.slot);
     return {
       kind: 'stored',
       duplicate: true,
@@ -235,11 +254,24 @@ export class Replica implements SequencingHost {
       timeMs: entry.timeMs,
       index: entry.index,
       term: entry.term,
+      lateFor: extra?.lateFor ?? null,
+      epoch: extra?.epoch ?? 0,
     };
   }
 
   decided(decided: Decided): void {
     this.waits.add(decided, this.raft.commit);
+  }
+
+  /** Pending messages that nobody ended in time. */
+  private endDue(nowMs: number): void {
+    const timeMs = this.deps.time.now(nowMs);
+    if (timeMs === null) return;
+    const dueMs = Math.max(timeMs, this.raft.lastTimeMs);
+    for (const group of this.expiries.due(dueMs, this.deps.onFatal)) {
+      const refusal = this.queue.push(group);
+      if (refusal !== null) refuseGroup(group, refusal);
+    }
   }
 
   /** What is needed is fetched while a write is in flight, so that sequencing does not wait for it. */
@@ -322,11 +354,13 @@ export class Replica implements SequencingHost {
     this.uncommittedBytes = 0;
     this.checkpointProposed = 0;
     this.waits.fail(refusal, term);
+    this.expiries.forget();
     for (const { group, outcomes } of this.queue.drain()) {
       const sequenced = failedOutcomes(group, outcomes, refusal, term);
       const rest = group.commands.slice(outcomes.length);
       group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, refusal))]);
     }
+    this.holds.fail(refusal);
   }
 
   private onReadState(context: number, index: number | null): void {

@@ -90,6 +90,7 @@ export function failedOutcomes(
   return outcomes.map((outcome, slot) => {
     const item = group.commands[slot];
     if (item === undefined || !isPlaced(item)) return outcome;
+    if (outcome.kind === 'held') return outcome;
     if (outcome.kind === 'refused') return refused(notLeader);
     const message = `leadership ended before entry ${outcome.index} of term ${term} was committed`;
     return breakOrder(group, item, { reason: 'OUTCOME_UNKNOWN', message });

@@ -65,6 +65,7 @@ export class Rows {
   version = 0;
   private readonly heads = new Heads();
   private isFrozen = false;
+  private earliestDueMs = Number.POSITIVE_INFINITY;
 
   constructor(window: DedupeWindow) {
     this.keys = new DedupeKeys(window);
@@ -149,6 +150,13 @@ export class Rows {
     this.heads.release();
     this.chains.release();
     this.states.release();
+  }
+
+  /** Of those folded since the last call; infinite where there is none. */
+  takeEarliestDue(): number {
+    const dueMs = this.earliestDueMs;
+    this.earliestDueMs = Number.POSITIVE_INFINITY;
+    return dueMs;
   }
 
   /** The places of firstSeq..lastSeq that memory has, without a hole up to its newest, ascending. */
@@ -247,6 +255,7 @@ export class Rows {
   }
 
   private setDue(at: Due, due: Due | null): void {
+    if (due !== null) this.earliestDueMs = Math.min(this.earliestDueMs, due.dueMs);
     const key = dueKey(at.dueMs, at.shard, at.conversation, at.seq);
     this.dues.set(Buffer.prototype.latin1Slice.call(key), key, due);
   }

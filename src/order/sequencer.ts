@@ -1,14 +1,27 @@
 // The leader's sequencer: gives each command its verdict, once, against the applied rows plus what
 // this term proposed. Lives as long as the leader's term: what it proposed and lost dies with it.
 import { assert } from '../assert.ts';
-import { type Command, scanCommand } from '../command.ts';
+import { type Command, type Link, scanCommand } from '../command.ts';
+import type { CommandEvent } from '../command-event.ts';
 import type { Refusal } from '../errors.ts';
-import { type CommandsHeader, createColumns } from './header.ts';
+import { type ChainRow, isSimple, judgeLink, openGap } from './chains.ts';
+import {
+  type CommandsHeader,
+  createColumns,
+  plainSlot,
+  type SlotExtra,
+  SlotKind,
+} from './header.ts';
 import { IdSource } from './ids.ts';
+import { encodeGapMarker } from './leader-commands.ts';
+import { linkIdentity } from './link-identity.ts';
 import type { KeyPlace } from './page.ts';
-import { headKey } from './row-keys.ts';
-import type { Head } from './row-values.ts';
-import type { Cold, Rows } from './rows.ts';
+import { noExtra, policyOf } from './policy.ts';
+import { Proposed } from './proposed.ts';
+import * as refusals from './refusals.ts';
+import { chainKey, headKey, stateKey } from './row-keys.ts';
+import type { Head, PendingState } from './row-values.ts';
+import { type Cold, type Rows, stateName } from './rows.ts';
 
 /** A checked command and the shard of its conversation. */
 export interface Placed {
@@ -23,6 +36,19 @@ export interface Numbers {
   readonly idMs: number;
   readonly idCounter: number;
   readonly shard: number;
+  /** A late one: rev of the marker in its place, 0 = none. */
+  readonly lateFor: number | null;
+  /** Given by a registration. */
+  readonly epoch: number;
+}
+
+/** It may wait for its predecessor. */
+export interface HeldVerdict {
+  readonly kind: 'held';
+  readonly last: number;
+  readonly waitMs: number;
+  /** What becomes of it then. */
+  readonly rejects: boolean;
 }
 
 export type Verdict =
@@ -30,7 +56,8 @@ export type Verdict =
   /** The original stands at `place`, committed or proposed by this term. */
   | { readonly kind: 'duplicate'; readonly place: KeyPlace }
   /** `decided` = the refusal rests on state: it is answered once that state is committed and confirmed. */
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly decided: boolean };
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly decided: boolean }
+  | HeldVerdict;
 
 /** Stored commands by place; null: not in memory (name it as cold). */
 export type CommandSource = (place: KeyPlace) => Uint8Array | null;
@@ -50,15 +77,20 @@ export interface Draft {
   commandBytes: number;
 }
 
-const accepting: { readonly kind: 'new' } = { kind: 'new' };
+/** How a command comes to the sequencer: newly, from a hold, or after its wait in a hold ended. */
+export type Arrival = 'new' | 'held' | 'waited';
+
+const isNew = { kind: 'new' } as const;
 
 export class Sequencer {
   private readonly rows: Rows;
   private readonly ids: IdSource;
   private readonly stored: CommandSource;
-  /** Heads and keys that this term proposed and that are not folded yet. */
-  private readonly heads = new Map<string, Head>();
-  private readonly proposed = new Map<string, KeyPlace>();
+  /** What this term proposed and is not folded yet. */
+  private readonly heads = new Proposed<Head>();
+  private readonly keys = new Proposed<KeyPlace>();
+  private readonly chains = new Proposed<ChainRow>();
+  private readonly states = new Proposed<PendingState | null>();
 
   /** To be made once everything of earlier terms is folded. */
   constructor(rows: Rows, stored: CommandSource) {
@@ -70,15 +102,25 @@ export class Sequencer {
   /** Adds what this command needs and memory does not have. */
   collectNeeds(placed: Placed, nowMs: number, needs: Needs): void {
     const { command, shard } = placed;
-    const { conversation } = command;
+    const { conversation, link, event } = command;
     if (this.head(conversation) === undefined) {
       needs.rows.push({ kind: 'head', conversation, key: headKey(shard, conversation) });
     }
-    const known = this.findKey(command, nowMs);
-    if (known.kind === 'cold') needs.rows.push({ kind: 'block', ...known.block });
-    if (known.kind === 'place' && this.stored(known.place) === null) {
-      needs.entries.add(known.place.index);
+    for (const identity of identitiesOf(command)) {
+      const known = this.findKey(identity, nowMs);
+      if (known.kind === 'cold') needs.rows.push({ kind: 'block', ...known.block });
+      if (known.kind === 'place' && this.stored(known.place) === null) {
+        needs.entries.add(known.place.index);
+      }
     }
+    if (link !== null && link.prev !== null && this.chainRow(link) === undefined) {
+      const name = link.chain;
+      needs.rows.push({ kind: 'chains', name, key: chainKey(shard, name) });
+    }
+    if (event?.kind !== 'release' && event?.kind !== 'reject') return;
+    const name = stateName(conversation, event.seq);
+    if (this.state(name) !== undefined) return;
+    needs.rows.push({ kind: 'state', name, key: stateKey(shard, conversation, event.seq) });
   }
 
   open(index: number, timeMs: number): Draft {
@@ -86,84 +128,237 @@ export class Sequencer {
   }
 
   /** The verdict; an accepted command now stands in the draft. Order of checks: ordering.md, "Append". */
-  sequence(placed: Placed, draft: Draft): Verdict {
+  sequence(placed: Placed, draft: Draft, arrival: Arrival = 'new'): Verdict {
     const { command } = placed;
-    const known = this.findKey(command, draft.timeMs);
-    assert(known.kind !== 'cold', 'needs were fetched before sequencing');
-    if (known.kind === 'place') {
-      const repeat = this.judgeRepeat(command, known.place, draft);
-      if (repeat !== null) return repeat;
-    }
+    const repeat = this.judgeRepeat(command, draft, arrival);
+    if (repeat !== null) return repeat;
     const head = this.head(command.conversation);
     assert(head !== undefined, 'needs were fetched before sequencing');
-    const { expectedSeq } = command;
-    if (expectedSeq !== null && expectedSeq !== head.seq) return mismatch(expectedSeq, head.seq);
-    return this.accept(placed, head, draft);
-  }
-
-  /** What `discard` needs to put back; taken before an atomic batch's first command. */
-  proposedHead(conversation: string): Head | undefined {
-    return this.heads.get(conversation);
-  }
-
-  /** Undoes a draft of one conversation (an atomic batch): nothing of it was proposed. */
-  discard(draft: Draft, conversation: string, before: Head | undefined): void {
-    if (before === undefined) this.heads.delete(conversation);
-    else this.heads.set(conversation, before);
-    for (const [identity, place] of this.proposed) {
-      if (place.index === draft.index) this.proposed.delete(identity);
+    const { event, link } = command;
+    if (event !== null) return this.judgeEvent(placed, event, head, draft);
+    const policy = policyOf(command.conversation, head.extra?.policy ?? null);
+    if (link === null || link.prev === null || !policy.chainsCount) {
+      return refuseByHead(command, head) ?? this.accept(placed, head, draft, null, null);
     }
+    const row = this.chainRow(link);
+    assert(row !== undefined, 'needs were fetched before sequencing');
+    const inChain = { ...link, prev: link.prev };
+    const judged = judgeLink(row ?? [], inChain);
+    switch (judged.kind) {
+      case 'next': {
+        const { lateFor } = judged;
+        return refuseByHead(command, head) ?? this.accept(placed, head, draft, judged.row, lateFor);
+      }
+      case 'fenced':
+        return refusals.fenced(link.epoch, judged.epoch);
+      case 'too-many-devices':
+        return refusals.tooManyDevices;
+      case 'passed':
+        return refusals.passed(link.clientSeq, judged.last);
+      case 'ahead': {
+        const { gapAction, gapWaitMs } = policy;
+        const rejects = gapAction === 'reject';
+        if (gapWaitMs > 0 && arrival !== 'waited') {
+          return { kind: 'held', last: judged.last, waitMs: gapWaitMs, rejects };
+        }
+        if (rejects) return refusals.senderGap(inChain.prev, judged.last);
+        const refusal = refuseByHead(command, head);
+        if (refusal !== null) return refusal;
+        return this.acceptBehindGap(placed, inChain, judged.last, gapAction === 'mark', draft);
+      }
+    }
+  }
+
+  /** client_seq of the newest link of its chain. */
+  lastOf({ chain, device, epoch }: Link): number {
+    const found = this.chains.get(chain) ?? this.rows.chains.get(chain) ?? [];
+    const own = found.find((each) => each.device === device);
+    return own === undefined || own.epoch !== epoch ? 0 : own.last;
+  }
+
+  /** What is sequenced from now on can be taken back by `rollback`, until `keep`. */
+  begin(): void {
+    for (const proposed of this.proposed) proposed.begin();
+  }
+
+  keep(): void {
+    for (const proposed of this.proposed) proposed.keep();
+  }
+
+  rollback(): void {
+    for (const proposed of this.proposed) proposed.rollback();
   }
 
   /** The entry at `index` was folded: the rows now say what was only proposed. */
   folded(index: number): void {
-    for (const [conversation, head] of this.heads) {
-      if (head.index > index) break;
-      this.heads.delete(conversation);
-    }
-    for (const [identity, place] of this.proposed) {
-      if (place.index > index) break;
-      this.proposed.delete(identity);
-    }
+    for (const proposed of this.proposed) proposed.folded(index);
+  }
+
+  private get proposed() {
+    return [this.heads, this.keys, this.chains, this.states];
   }
 
   private head(conversation: string): Head | undefined {
     return this.heads.get(conversation) ?? this.rows.head(conversation);
   }
 
-  private findKey(command: Command, nowMs: number) {
-    if (!command.hasKey) return accepting;
-    const identity = identityOf(command);
-    const place = this.proposed.get(identity);
+  private chainRow(link: Link): ChainRow | null | undefined {
+    return this.chains.get(link.chain) ?? this.rows.chains.get(link.chain);
+  }
+
+  private state(name: string): PendingState | null | undefined {
+    const proposed = this.states.get(name);
+    return proposed === undefined ? this.rows.states.get(name) : proposed;
+  }
+
+  private findKey(identity: string, nowMs: number) {
+    const place = this.keys.get(identity);
     return place === undefined
       ? this.rows.findKey(identity, nowMs)
       : { kind: 'place' as const, place };
   }
 
+  /** null: it was not stored before. */
+  private judgeRepeat(command: Command, draft: Draft, arrival: Arrival): Verdict | null {
+    for (const identity of identitiesOf(command)) {
+      let known = this.findKey(identity, draft.timeMs);
+      // What is held had its keys looked up, and nobody else could store them since.
+      if (known.kind === 'cold' && arrival === 'held') known = isNew;
+      assert(known.kind !== 'cold', 'needs were fetched before sequencing');
+      if (known.kind === 'new') continue;
+      const repeat = this.compare(command, identity, known.place, draft);
+      if (repeat !== null) return repeat;
+    }
+    return null;
+  }
+
   /** null: only the hashes are equal, the command is new. */
-  private judgeRepeat(command: Command, place: KeyPlace, draft: Draft): Verdict | null {
+  private compare(
+    command: Command,
+    identity: string,
+    place: KeyPlace,
+    draft: Draft,
+  ): Verdict | null {
     const drafted = place.index === draft.index ? draft.commands[place.slot] : undefined;
     const bytes = drafted ?? this.stored(place);
     assert(bytes !== null, 'needs were fetched before sequencing');
     const scanned = scanCommand(bytes);
-    if (scanned.kind !== 'command' || identityOf(scanned.command) !== identityOf(command)) {
-      return null;
-    }
-    if (Buffer.compare(payloadOf(scanned.command), payloadOf(command)) === 0) {
-      return { kind: 'duplicate', place };
-    }
-    const message = `the key was used with another body, content type or headers at seq ${place.seq}`;
-    const refusal: Refusal = { reason: 'IDEMPOTENCY_MISMATCH', message, actual: place.seq };
-    return { kind: 'refused', decided: true, refusal: { ...refusal, field: 'key' } };
+    if (scanned.kind !== 'command') return null;
+    if (!identitiesOf(scanned.command).includes(identity)) return null;
+    return samePayload(scanned.command, command)
+      ? { kind: 'duplicate', place }
+      : refusals.keyMismatch(place.seq);
   }
 
-  private accept(placed: Placed, head: Head, draft: Draft): Verdict {
+  private judgeEvent(placed: Placed, event: CommandEvent, head: Head, draft: Draft): Verdict {
+    const { conversation } = placed.command;
+    const before = head.extra ?? noExtra;
+    switch (event.kind) {
+      case 'set-policy': {
+        const after = { ...before, policy: event.policy };
+        return this.acceptEvent(placed, head, draft, {
+          kind: SlotKind.POLICY,
+          conversation: after,
+        });
+      }
+      case 'register-device': {
+        const epoch = before.epochs + 1;
+        const after = { ...before, epochs: epoch };
+        return this.acceptEvent(placed, head, draft, {
+          ...{ kind: SlotKind.DEVICE, conversation: after, epoch },
+        });
+      }
+      case 'release':
+      case 'reject': {
+        const name = stateName(conversation, event.seq);
+        const state = this.state(name);
+        assert(state !== undefined, 'needs were fetched before sequencing');
+        if (state?.kind !== 'pending') return refusals.notPending(event.seq);
+        const isRelease = event.kind === 'release';
+        const kind = isRelease ? SlotKind.RELEASE : SlotKind.REJECT;
+        const { dueMs } = state;
+        const extra = { kind, conversation: head.extra, target: event.seq, dueMs };
+        const verdict = this.acceptEvent(placed, head, draft, extra);
+        const next = isRelease ? null : ({ kind: 'rejected', dueMs } as const);
+        if (verdict.kind === 'accepted') this.states.set(name, next, draft.index);
+        return verdict;
+      }
+    }
+  }
+
+  /** Its predecessor is not waited for any more. */
+  private acceptBehindGap(
+    placed: Placed,
+    link: Link & { readonly prev: number },
+    last: number,
+    marks: boolean,
+    draft: Draft,
+  ): Verdict {
+    const { command, shard } = placed;
+    const head = this.head(command.conversation);
+    assert(head !== undefined, 'the head was there a moment ago');
+    const row = openGap(this.chainRow(link) ?? [], link, marks ? head.rev + 1 : 0);
+    if (marks) {
+      const marker = encodeGapMarker(command, link, last);
+      const extra = { kind: SlotKind.GAP, conversation: head.extra, chains: row };
+      const marked = this.acceptEvent({ command: marker, shard }, head, draft, extra);
+      if (marked.kind !== 'accepted') return marked;
+      this.chains.set(link.chain, row, draft.index);
+    }
+    const judged = judgeLink(row, link);
+    const after = this.head(command.conversation);
+    assert(judged.kind === 'next' && after !== undefined, 'the gap ends before the command');
+    return this.accept(placed, after, draft, judged.row, null);
+  }
+
+  /** `chains`: the row after it, where it is a link of a chain. */
+  private accept(
+    placed: Placed,
+    head: Head,
+    draft: Draft,
+    chains: ChainRow | null,
+    lateFor: number | null,
+  ): Verdict {
+    const { command } = placed;
+    const { conversation, link, pending } = command;
+    const policy = policyOf(conversation, head.extra?.policy ?? null);
+    const dueMs = pending ? draft.timeMs + policy.pendingTtlMs : 0;
+    const after = pending ? { ...(head.extra ?? noExtra), hasStates: true } : head.extra;
+    const isPlain = after === null && lateFor === null && !pending;
+    const isNext = link === null || (chains !== null && isSimple(chains, link));
+    const isLink = link !== null && link.prev !== null;
+    const extra: SlotExtra = {
+      ...plainSlot,
+      ...{ kind: pending ? SlotKind.PENDING : SlotKind.MESSAGE, lateFor, chains },
+      ...{ conversation: after, target: policy.pendingEnd === 'release' ? 1 : 0, dueMs },
+    };
+    const omits = isPlain && (isNext || !isLink);
+    const verdict = this.append(placed, head, draft, omits ? null : extra);
+    if (verdict.kind !== 'accepted') return verdict;
+    if (chains !== null && link !== null) this.chains.set(link.chain, chains, draft.index);
+    const state = { kind: 'pending', dueMs } as const;
+    if (pending) this.states.set(stateName(conversation, verdict.numbers.seq), state, draft.index);
+    return verdict;
+  }
+
+  private acceptEvent(
+    placed: Placed,
+    head: Head,
+    draft: Draft,
+    extra: Partial<SlotExtra> & Pick<SlotExtra, 'kind' | 'conversation'>,
+  ): Verdict {
+    return this.append(placed, head, draft, { ...plainSlot, ...extra });
+  }
+
+  /** Puts it into the draft. */
+  private append(placed: Placed, head: Head, draft: Draft, extra: SlotExtra | null): Verdict {
     const { command, shard } = placed;
     const id = this.ids.next(shard, draft.timeMs);
-    if (id === null) return idsExhausted;
+    if (id === null) return refusals.idsExhausted;
     const { columns, index } = draft;
     const slot = draft.commands.length;
-    const seq = head.seq + 1;
+    const isMessage = command.event === null && extra?.kind !== SlotKind.GAP;
+    const seq = head.seq + (isMessage ? 1 : 0);
     const rev = head.rev + 1;
     columns.lengths.push(command.bytes.length);
     columns.seqs.push(seq);
@@ -171,51 +366,54 @@ export class Sequencer {
     columns.idAheadMs.push(id.aheadMs);
     columns.idCounters.push(id.counter);
     columns.shards.push(shard);
-    columns.previousBack.push(seq === 1 ? 0 : index - head.index);
+    columns.previousBack.push(head.seq === 0 ? 0 : index - head.index);
     columns.previousSlots.push(head.slot);
+    if (extra !== null) columns.extras.set(slot, extra);
     draft.commands.push(command.bytes);
     draft.commandBytes += command.bytes.length;
-    // Deleted first, so that both maps stay in the order of index, which `folded` relies on.
-    this.heads.delete(command.conversation);
-    this.heads.set(command.conversation, { seq, rev, index, slot, extra: head.extra });
-    if (command.hasKey) this.propose(identityOf(command), { seq, index, slot });
+    const place = isMessage ? { index, slot } : { index: head.index, slot: head.slot };
+    const conversation = extra?.conversation ?? null;
+    // An event leaves the place of the newest message; it is proposed in this entry all the same.
+    this.heads.set(command.conversation, { seq, rev, ...place, extra: conversation }, index);
+    for (const identity of identitiesOf(command)) {
+      this.keys.set(identity, { seq, index, slot }, index);
+    }
     const idMs = draft.timeMs + id.aheadMs;
-    return { kind: 'accepted', numbers: { seq, rev, idMs, idCounter: id.counter, shard } };
-  }
-
-  private propose(identity: string, place: KeyPlace): void {
-    this.proposed.delete(identity);
-    this.proposed.set(identity, place);
+    const { lateFor, epoch } = extra ?? plainSlot;
+    const numbers = { seq, rev, idMs, idCounter: id.counter, shard, lateFor, epoch };
+    return { kind: 'accepted', numbers };
   }
 }
 
-const idsExhausted: Verdict = {
-  kind: 'refused',
-  decided: false,
-  refusal: {
-    reason: 'BUSY',
-    field: 'conversation',
-    message: 'the shard has given all its ids up to 200 ms ahead',
-    retryAfterMs: 50,
-  },
-};
+/** null: the head is as the command asks. */
+function refuseByHead({ expectedSeq, seenSeq }: Command, { seq }: Head): Verdict | null {
+  if (expectedSeq !== null && expectedSeq !== seq) return refusals.mismatch(expectedSeq, seq);
+  return seenSeq > seq ? refusals.seenTooFar(seenSeq, seq) : null;
+}
+
+/** What a retry of it is known by: its key, and its number. */
+function identitiesOf(command: Command): string[] {
+  const identities = command.hasKey ? [identityOf(command)] : [];
+  const { link } = command;
+  if (link !== null && link.clientSeq > 0) identities.push(linkIdentity(link));
+  return identities;
+}
 
 /** What (conversation, sender, key) is known by in memory. */
-function identityOf(command: Command): string {
+export function identityOf(command: Command): string {
   return Buffer.prototype.latin1Slice.call(command.bytes, 0, command.identityEnd);
+}
+
+/** Body, content type and headers, or the event. */
+export function samePayload(one: Command, other: Command): boolean {
+  if (Buffer.compare(payloadOf(one), payloadOf(other)) !== 0) return false;
+  if (one.event === null && other.event === null) return true;
+  const eventOf = ({ bytes, identityEnd }: Command) => bytes.subarray(identityEnd);
+  return (
+    one.event?.kind === other.event?.kind && Buffer.compare(eventOf(one), eventOf(other)) === 0
+  );
 }
 
 function payloadOf(command: Command): Uint8Array {
   return command.bytes.subarray(command.identityEnd, command.payloadEnd);
-}
-
-function mismatch(expected: number, actual: number): Verdict {
-  const message = `expected_seq is ${expected}, the head is ${actual}`;
-  const refusal: Refusal = {
-    reason: 'EXPECTED_SEQ_MISMATCH',
-    field: 'expected_seq',
-    message,
-    actual,
-  };
-  return { kind: 'refused', decided: true, refusal };
 }

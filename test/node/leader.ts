@@ -4,7 +4,14 @@ import type { Refusal } from '../../src/errors.ts';
 import type { AppendCommandInput } from '../../src/gen/proto.ts';
 import { AppendQueue, type SequencingHost } from '../../src/node/append-queue.ts';
 import { defaultLimits, type NodeLimits } from '../../src/node/config.ts';
-import { type BadCommand, breakOrder, type Group, type Outcome } from '../../src/node/groups.ts';
+import {
+  type BadCommand,
+  breakOrder,
+  type Final,
+  type Group,
+  type Outcome,
+} from '../../src/node/groups.ts';
+import { Holds } from '../../src/node/holds.ts';
 import { type Decided, failedOutcomes, Waits } from '../../src/node/waits.ts';
 import { commandAt, encodeCommandsHeader } from '../../src/order/header.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
@@ -30,6 +37,10 @@ export class Leader implements SequencingHost {
   readonly sequencer: Sequencer;
   readonly waits = new Waits(() => ++this.rounds);
   readonly queue: AppendQueue;
+  readonly partition = 0;
+  readonly holds = new Holds({ bytes: 0 });
+  /** Of the monotonic clock. */
+  clockMs = 0;
   rounds = 0;
   /** Entries that may still be opened. */
   room = Number.POSITIVE_INFINITY;
@@ -54,7 +65,18 @@ export class Leader implements SequencingHost {
     this.log.push(draft);
   }
 
-  original(place: KeyPlace): Outcome {
+  nowMs(): number {
+    return this.clockMs;
+  }
+
+  /** What the replica does at a tick. */
+  tick(ms: number): void {
+    this.clockMs += ms;
+    this.queue.pushWaited(0, this.holds.expired(this.clockMs));
+    this.run();
+  }
+
+  original(place: KeyPlace): Final {
     const { columns, timeMs, index } = this.log[place.index - 1] ?? this.sequencer.open(0, 0);
     const at = (column: number[]) => column[place.slot] ?? 0;
     const idMs = timeMs + at(columns.idAheadMs);
@@ -65,7 +87,9 @@ export class Leader implements SequencingHost {
       idCounter: at(columns.idCounters),
     };
     const { term } = this;
-    return { kind: 'stored', duplicate: true, ...numbers, shard: 1, timeMs, index, term };
+    const { lateFor = null, epoch = 0 } = columns.extras.get(place.slot) ?? {};
+    const rest = { shard: 1, timeMs, index, term, lateFor, epoch };
+    return { kind: 'stored', duplicate: true, ...numbers, ...rest };
   }
 
   decided(decided: Decided): void {
@@ -100,6 +124,7 @@ export class Leader implements SequencingHost {
       const sequenced = failedOutcomes(group, outcomes, notLeader, this.term);
       group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, notLeader))]);
     }
+    this.holds.fail(notLeader);
   }
 
   bodies(): string[] {
@@ -131,14 +156,25 @@ export function group(
   let answer: string[] | null = null;
   const done = (outcomes: readonly Outcome[]) => {
     expect(answer, 'answered once').toBeNull();
-    answer = outcomes.map((outcome) => {
-      if (outcome.kind === 'refused') return outcome.refusal.reason;
-      return `${outcome.duplicate ? 'duplicate' : 'seq'} ${outcome.seq}`;
+    answer = outcomes.map((outcome, slot) => {
+      return outcome.kind === 'held' ? (ends.get(slot) ?? `held ${outcome.last}`) : wordOf(outcome);
     });
+  };
+  const ends = new Map<number, string>();
+  const later = (slot: number, outcome: Final) => {
+    expect(ends.has(slot), 'a held command ends once').toBe(false);
+    ends.set(slot, wordOf(outcome));
+    if (answer !== null) answer[slot] = wordOf(outcome);
   };
   const bytes = commands.length * 10;
   const rest = { atomic: false, restart: [], session: null, ...more };
-  return { partition: 0, commands, bytes, done, answer: () => answer, ...rest };
+  return { partition: 0, commands, bytes, done, later, answer: () => answer, ...rest };
+}
+
+function wordOf(outcome: Final): string {
+  if (outcome.kind === 'refused') return outcome.refusal.reason;
+  const late = outcome.lateFor === null ? '' : ` late for ${outcome.lateFor}`;
+  return `${outcome.duplicate ? 'duplicate' : 'seq'} ${outcome.seq}${late}`;
 }
 
 export function submit(leader: Leader, ...groups: Answered[]): void {

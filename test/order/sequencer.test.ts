@@ -112,7 +112,7 @@ describe('random histories', () => {
                 : each.inputs;
               partition.prepare(inputs.map(placed));
               const draft = partition.draft();
-              const before = partition.sequencer.proposedHead(conversation);
+              partition.sequencer.begin();
               const standing = [...stored];
               for (const one of inputs) {
                 const verdict = partition.sequencer.sequence(placed(one), draft);
@@ -120,9 +120,12 @@ describe('random histories', () => {
                 accept(one, verdict, draft);
               }
               if (each.discarded) {
-                partition.sequencer.discard(draft, conversation, before);
+                partition.sequencer.rollback();
                 stored = standing;
-              } else partition.propose(draft);
+              } else {
+                partition.sequencer.keep();
+                partition.propose(draft);
+              }
               break;
             }
             case 'commit':

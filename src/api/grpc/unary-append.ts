@@ -9,7 +9,7 @@ import {
   type AppendResult,
   type AppendResultInput,
 } from '../../gen/proto.ts';
-import type { Outcome } from '../../node/groups.ts';
+import type { Final } from '../../node/groups.ts';
 import type { Node } from '../../node/node.ts';
 import type { Placed } from '../../order/sequencer.ts';
 import { resultOf } from '../answers.ts';
@@ -66,7 +66,8 @@ export class UnaryAppends {
     return this.forward(placed, refusal.leaderAddress, refusal);
   }
 
-  private submit(placed: Placed): Promise<Outcome> {
+  /** The end of it: where it is held, once the hold ends. */
+  private submit(placed: Placed): Promise<Final> {
     const partition = this.node.partitionOf(placed.shard);
     const bytes = placed.command.bytes.length;
     return new Promise((resolve) => {
@@ -78,8 +79,9 @@ export class UnaryAppends {
         restart: [],
         session: null,
         done: ([outcome]) => {
-          if (outcome !== undefined) resolve(outcome);
+          if (outcome !== undefined && outcome.kind !== 'held') resolve(outcome);
         },
+        later: (_slot, outcome) => resolve(outcome),
       });
     });
   }
