@@ -28,9 +28,18 @@ export function connect(options: ConnectOptions): PacelineClient {
   });
 }
 
+export { type Clock, systemClock, type Timer } from '../../clock.ts';
 export { PacelineError, type Reason } from '../../errors.ts';
 export type { Append, Appended } from '../append.ts';
 export { PacelineClient } from '../client.ts';
+export type { Gap } from '../marked-gaps.ts';
 export type { Message, Page } from '../message.ts';
+export {
+  OrderedView,
+  type OrderedViewEvent,
+  type OrderedViewItem,
+  type OrderedViewOptions,
+  type PutResult,
+} from '../ordered-view.ts';
 export type { Head, Read } from '../reads.ts';
 export type { Subscribe, Subscription, SubscriptionEvent } from '../subscription.ts';
