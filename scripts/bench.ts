@@ -1,6 +1,7 @@
 // `npm run bench`: messages/s and latency at 1, 64 and 512 in flight over 1,000 conversations.
 // `npm run bench -- million`: 1,000,000 conversations of one message each against 1,000 conversations
 // in one run, memory of the nodes, and how long a restart takes; exit code 1 where a bound is broken.
+// `npm run bench -- chains`: 1,000,000 sender chains of one message each, then one more each, and the memory.
 // Three nodes and the client share this machine; every acknowledgement is synced on a majority.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -22,6 +23,7 @@ const { values: flags, positionals } = parseArgs({
 });
 
 const manyConversations = 1_000_000;
+const manyChains = 1_000_000;
 const fewConversations = 1000;
 const bodyBytes = 256;
 
@@ -31,7 +33,8 @@ const cluster = await Cluster.create({ directory, partitions, flags: ['--log-lev
 try {
   cluster.start();
   await cluster.ready();
-  process.exitCode = positionals[0] === 'million' ? await million() : await levels();
+  const suites: Record<string, () => Promise<number>> = { levels, million, chains };
+  process.exitCode = (await suites[positionals[0] ?? 'levels']?.()) ?? 2;
 } finally {
   await cluster.close();
   rmSync(directory, { recursive: true, force: true });
@@ -71,6 +74,33 @@ async function million(): Promise<number> {
   const rateRatio = Number((many.perSecond / few.perSecond).toFixed(2));
   const ok = rateRatio >= 0.5 && Math.max(...memoryMiB) < 300 && restartMs < 5000;
   console.log(JSON.stringify({ name: 'million', ok, rateRatio, memoryMiB, restartMs, few, many }));
+  return ok ? 0 : 1;
+}
+
+async function chains(): Promise<number> {
+  const client = createClient();
+  const load = { client, inFlight: 512, bodyBytes };
+  const plain = await runLoad({
+    ...load,
+    conversation: randomOf(fewConversations),
+    durationMs: 10_000,
+  });
+  say('without chains', plain);
+  const conversation = (n: number) => `g:room-${n % fewConversations}`;
+  const sender = (n: number) => `sender-${Math.floor(n / fewConversations)}`;
+  const passes: LoadFigures[] = [];
+  const memoryMiB: number[][] = [];
+  for (const clientSeq of [1, 2]) {
+    const more = (n: number) => ({ sender: sender(n), clientSeq, prevClientSeq: clientSeq - 1 });
+    const pass = await runLoad({ ...load, conversation, more, appends: manyChains });
+    say(`message ${clientSeq} of each of ${manyChains} chains`, pass);
+    passes.push(pass);
+    memoryMiB.push(cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024)));
+  }
+  await client.close();
+  const restartMs = await restart();
+  const ok = Math.max(...memoryMiB.flat()) < 400 && restartMs < 5000;
+  console.log(JSON.stringify({ name: 'chains', ok, memoryMiB, restartMs, plain, passes }));
   return ok ? 0 : 1;
 }
 

@@ -1,4 +1,5 @@
 // A closed loop of appends: so many in flight, each followed by the next when it is acknowledged.
+import type { Append } from '../../src/client/append.ts';
 import type { PacelineClient } from '../../src/client/client.ts';
 
 export interface LoadOptions {
@@ -7,6 +8,8 @@ export interface LoadOptions {
   /** The conversation of the n-th append, from 0. */
   readonly conversation: (n: number) => string;
   readonly bodyBytes: number;
+  /** What else the n-th append says. */
+  readonly more?: (n: number) => Partial<Append>;
   /** Ends after this many appends, */
   readonly appends?: number;
   /** or after this time, of which `warmUpMs` is not counted. */
@@ -22,7 +25,7 @@ export interface LoadFigures {
 }
 
 export async function runLoad(options: LoadOptions): Promise<LoadFigures> {
-  const { client, inFlight, conversation, bodyBytes, warmUpMs = 0 } = options;
+  const { client, inFlight, conversation, bodyBytes, more, warmUpMs = 0 } = options;
   const { appends = Number.POSITIVE_INFINITY, durationMs = Number.POSITIVE_INFINITY } = options;
   const body = Buffer.alloc(bodyBytes, 'paceline ');
   const latencies: number[] = [];
@@ -37,7 +40,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadFigures> {
         if (open === 0) resolve();
         return;
       }
-      const append = { conversation: conversation(started), sender: 'bench', body };
+      const said = { conversation: conversation(started), sender: 'bench', body };
+      const append = more === undefined ? said : { ...said, ...more(started) };
       started += 1;
       open += 1;
       client.start(

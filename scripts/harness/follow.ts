@@ -59,12 +59,16 @@ export function seenOf({ conversation, seq, index, slot, body }: Message): Seen 
 }
 
 /** All of a conversation, by pages. */
-export async function readWhole(client: PacelineClient, conversation: string): Promise<Seen[]> {
+export async function readWhole(
+  client: PacelineClient,
+  conversation: string,
+  viewer = '',
+): Promise<Seen[]> {
   const all: Seen[] = [];
   for (;;) {
     const afterSeq = all.at(-1)?.seq ?? 0;
     const level = 'linearizable' as const;
-    const { messages } = await client.read({ conversation, afterSeq, limit: 1000, level });
+    const { messages } = await client.read({ conversation, afterSeq, limit: 1000, level, viewer });
     if (messages.length === 0) return all;
     all.push(...messages.map(seenOf));
   }

@@ -14,7 +14,7 @@ import {
   type Row,
   type WrittenPages,
 } from './dedupe.ts';
-import { decodeCommandsHeader, type SlotExtra, SlotKind } from './header.ts';
+import { decodeCommandsHeader, isEvent, type SlotExtra, SlotKind } from './header.ts';
 import { type FrozenHeads, Heads, headRows } from './heads.ts';
 import { type FrozenKeyedRows, KeyedRows } from './keyed-rows.ts';
 import { linkIdentity } from './link-identity.ts';
@@ -107,7 +107,7 @@ export class Rows {
       const extra = extras.get(slot);
       this.heads.fold(identity.conversation, columns, index, slot, extra);
       onConversation?.(identity.conversation);
-      const place = { seq, index, slot };
+      const place = { seq: isEvent(extra) ? 0 : seq, index, slot };
       if (identity.key !== '') this.keys.fold(identity.key, place, timeMs);
       if (identity.link !== null) {
         this.keys.fold(linkIdentity(identity.link), place, timeMs);

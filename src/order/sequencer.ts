@@ -373,14 +373,16 @@ export class Sequencer {
     draft.commandBytes += command.bytes.length;
     const place = isMessage ? { index, slot } : { index: head.index, slot: head.slot };
     const conversation = extra?.conversation ?? null;
+    // Of its own: an event has none.
+    const own = isMessage ? seq : 0;
     // An event leaves the place of the newest message; it is proposed in this entry all the same.
     this.heads.set(command.conversation, { seq, rev, ...place, extra: conversation }, index);
     for (const identity of identitiesOf(command)) {
-      this.keys.set(identity, { seq, index, slot }, index);
+      this.keys.set(identity, { seq: own, index, slot }, index);
     }
     const idMs = draft.timeMs + id.aheadMs;
     const { lateFor, epoch } = extra ?? plainSlot;
-    const numbers = { seq, rev, idMs, idCounter: id.counter, shard, lateFor, epoch };
+    const numbers = { seq: own, rev, idMs, idCounter: id.counter, shard, lateFor, epoch };
     return { kind: 'accepted', numbers };
   }
 }
