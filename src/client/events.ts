@@ -14,7 +14,7 @@ export interface Policy {
   readonly order?: 'sender' | 'server';
   /** What ends the wait for a missing predecessor: mark (default), reject or skip. */
   readonly gapAction?: 'mark' | 'reject' | 'skip';
-  /** 0 to 60,000; pairs 2,000, all others 500. */
+  /** 0 to 60,000; where absent, 2,000 in p: and s:, 500 in all others. */
   readonly gapWaitMs?: number;
   /** 100 to 86,400,000; 60,000. */
   readonly pendingTtlMs?: number;

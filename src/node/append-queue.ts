@@ -1,13 +1,23 @@
 // Commands that wait for the leader's sequencer, in arrival order, and their passage through it:
 // what they need and memory does not have is fetched for a whole window at once, then they are
 // sequenced into entries. Behind a command that waits, all of its partition wait.
+import { assert } from '../assert.ts';
+import type { Link } from '../command.ts';
 import type { Refusal } from '../errors.ts';
 import type { KeyPlace } from '../order/page.ts';
-import { keyMismatch, senderGap } from '../order/refusals.ts';
-import type { Draft, HeldVerdict, Needs, Placed, Sequencer, Verdict } from '../order/sequencer.ts';
+import { senderGap } from '../order/refusals.ts';
+import type {
+  Arrival,
+  Draft,
+  HeldVerdict,
+  Needs,
+  Placed,
+  Sequencer,
+  Verdict,
+} from '../order/sequencer.ts';
 import type { NodeLimits } from './config.ts';
 import { breakOrder, type Final, type Group, isPlaced, type Outcome } from './groups.ts';
-import type { HeldCommand, Holds } from './holds.ts';
+import type { HeldCommand, Holds, WaitOver } from './holds.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
 
@@ -58,18 +68,20 @@ export class AppendQueue {
     if (this.bytes + group.bytes > queuedBytesMax) return busy(queuedBytesMax, 'bytes');
     this.commands += group.commands.length;
     this.bytes += group.bytes;
-    this.groups.push({ group, outcomes: [], index: 0, confirm: false });
+    this.groups.push(queuedOf(group));
     return null;
   }
 
-  /** Back from their holds, after their wait: whatever the queue's limits. */
-  pushWaited(partition: number, held: readonly HeldCommand[]): void {
-    for (const command of held) {
-      const group: Group = { ...groupOf(partition, command), waited: true };
-      this.commands += 1;
-      this.bytes += group.bytes;
-      this.groups.push({ group, outcomes: [], index: 0, confirm: false });
-    }
+  /** Whatever the queue's limits: what is held has its own. */
+  pushWaitOver(partition: number, all: readonly WaitOver[]): void {
+    for (const waitOver of all) this.groups.push(queuedOf({ ...emptyGroup(partition), waitOver }));
+  }
+
+  /** Back from its hold, to be sequenced once what it needs is in memory. */
+  pushHeld(group: Group): void {
+    this.commands += group.commands.length;
+    this.bytes += group.bytes;
+    this.groups.push(queuedOf(group));
   }
 
   /** Empties the queue; what was already sequenced of a group stands in its outcomes. */
@@ -86,6 +98,9 @@ export class AppendQueue {
     const needs: Needs = { rows: [], entries: new Set() };
     let left = this.limits.sequenceWindow;
     for (const { group, outcomes } of this.groups) {
+      for (const { placed } of group.waitOver?.() ?? []) {
+        sequencer.collectNeeds(placed, nowMs, needs);
+      }
       for (let slot = outcomes.length; slot < group.commands.length; slot++) {
         if (left-- === 0 && !group.atomic) return needs;
         const item = group.commands[slot];
@@ -113,8 +128,9 @@ export class AppendQueue {
     }
     pass.close();
     for (const queued of this.groups.splice(0, done)) host.decided(queued);
-    for (const queued of pass.letGo) host.decided(queued);
-    return left <= 0 && this.groups.length > 0;
+    for (const queued of pass.released) host.decided(queued);
+    for (const group of pass.cold) this.pushHeld(group);
+    return (left <= 0 || pass.cold.length > 0) && this.groups.length > 0;
   }
 }
 
@@ -123,7 +139,9 @@ class Pass {
   private readonly host: SequencingHost;
   private readonly limits: NodeLimits;
   /** What left its hold in this run. */
-  readonly letGo: Queued[] = [];
+  readonly released: Queued[] = [];
+  /** What needs something that is not in memory. */
+  readonly cold: Group[] = [];
   private draft: Draft | null = null;
 
   constructor(host: SequencingHost, limits: NodeLimits) {
@@ -135,6 +153,7 @@ class Pass {
   group(queued: Queued, window: number): boolean {
     const { group, outcomes } = queued;
     if (outcomes.length === 0) group.session?.restart(group.restart);
+    if (group.waitOver !== undefined) return this.endWait(group.waitOver());
     if (group.atomic) return this.atomic(queued);
     const end = Math.min(group.commands.length, outcomes.length + window);
     for (let slot = outcomes.length; slot < end; slot++) {
@@ -146,6 +165,7 @@ class Pass {
       }
       const draft = this.openDraft();
       if (draft === null) return false;
+      if (this.joins(queued, item, draft)) continue;
       this.settle(queued, item, this.verdict(group, item, draft), draft);
       this.letFollow(item, draft);
       if (draft.commandBytes >= this.limits.entryBytesTarget) this.close();
@@ -168,22 +188,86 @@ class Pass {
     if (group.session?.isBroken(item.command.conversation)) {
       return { kind: 'refused', refusal: outOfOrder, decided: false };
     }
-    return this.host.sequencer.sequence(item, draft, group.waited ? 'waited' : 'new');
+    const { sequencer, holds } = this.host;
+    const verdict = sequencer.sequence(item, draft, group.arrival);
+    const { link } = item.command;
+    if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
+    // Nothing waits any more under this policy: first goes what is held before it.
+    const before = group.atomic ? [] : holds.before(link, verdict.rejects);
+    if (before.some(({ placed }) => this.isCold(placed, draft))) return verdict;
+    this.letGoAll(before, draft);
+    return sequencer.sequence(item, draft, 'waited');
   }
 
-  /** What was held behind the chain that this command moved, in the same entry. */
-  private letFollow(item: Placed, draft: Draft): void {
-    const { holds, sequencer } = this.host;
-    const { link } = item.command;
-    if (link === null || link.prev === null || holds.isEmpty) return;
-    for (;;) {
-      const held = holds.next(link, sequencer.lastOf(link));
-      if (held === null) return;
-      const group = groupOf(this.host.partition, held);
-      const queued: Queued = { group, outcomes: [], index: 0, confirm: false };
-      this.settle(queued, held.placed, sequencer.sequence(held.placed, draft, 'held'), draft);
-      this.letGo.push(queued);
+  /** False: there is no draft for them now. */
+  private endWait(over: readonly HeldCommand[]): boolean {
+    if (over.length === 0) return true;
+    const draft = this.openDraft();
+    if (draft === null) return false;
+    this.letGoAll(over, draft);
+    return true;
+  }
+
+  /** Of those that still wait when it is their turn. */
+  private letGoAll(over: readonly HeldCommand[], draft: Draft): void {
+    for (const held of over) {
+      if (this.host.holds.take(held)) this.letGo(held, 'waited', draft);
     }
+  }
+
+  private isCold(placed: Placed, draft: Draft): boolean {
+    const needs: Needs = { rows: [], entries: new Set() };
+    this.host.sequencer.collectNeeds(placed, draft.timeMs, needs);
+    return needs.rows.length > 0 || needs.entries.size > 0;
+  }
+
+  /** It is held already: the same key and payload. */
+  private joins(queued: Queued, item: Placed, draft: Draft): boolean {
+    const { holds, sequencer } = this.host;
+    const { group, outcomes } = queued;
+    const held = group.arrival === undefined ? holds.same(item) : null;
+    if (held === null || group.session?.isBroken(item.command.conversation)) return false;
+    if (sequencer.judgeRepeat(item.command, draft) !== null) return false;
+    const slot = outcomes.length;
+    held.tell.push((outcome) => group.later(slot, outcome));
+    outcomes.push(this.heldOf(held.link));
+    return true;
+  }
+
+  private heldOf(link: Link): Outcome {
+    const chain = this.host.sequencer.chainOf(link);
+    const last = chain?.epoch === link.epoch ? chain.last : 0;
+    return { kind: 'held', last, want: link.prev ?? 0 };
+  }
+
+  /** What was held and need not wait any more, now that this command was sequenced. */
+  private letFollow({ command }: Placed, draft: Draft): void {
+    const { holds, sequencer } = this.host;
+    const { link, event, conversation } = command;
+    if (holds.isEmpty) return;
+    if (event?.kind === 'set-policy') {
+      holds.policyChanged(conversation, sequencer.policyOf(conversation));
+    }
+    if (link === null || link.prev === null) return;
+    for (;;) {
+      const chain = sequencer.chainOf(link);
+      const held = chain === undefined ? null : holds.next(link, chain);
+      if (held === null) return;
+      this.letGo(held, 'held', draft);
+    }
+  }
+
+  private letGo(held: HeldCommand, arrival: Arrival, draft: Draft): void {
+    const group = groupOf(this.host.partition, held, arrival);
+    if (this.isCold(held.placed, draft)) {
+      this.cold.push(group);
+      return;
+    }
+    const queued = queuedOf(group);
+    const verdict = this.host.sequencer.sequence(held.placed, draft, arrival);
+    this.settle(queued, held.placed, verdict, draft);
+    this.released.push(queued);
+    this.letFollow(held.placed, draft);
   }
 
   private settle(queued: Queued, item: Placed, verdict: Verdict, draft: Draft): void {
@@ -218,15 +302,10 @@ class Pass {
   private hold(group: Group, slot: number, item: Placed, verdict: HeldVerdict): Outcome {
     const { holds } = this.host;
     const { link } = item.command;
+    assert(link !== null, 'only links are held');
     const tell = (outcome: Final) => group.later(slot, outcome);
-    const want = link?.prev ?? 0;
-    const joined = holds.join(item, tell);
-    if (joined === 'other') return breakOrder(group, item, keyMismatch(0).refusal);
-    if (joined !== null) return { kind: 'held', last: joined.last, want };
-    if (link !== null && holds.add(item, link, verdict, this.host.nowMs(), tell)) {
-      return { kind: 'held', last: verdict.last, want };
-    }
-    return breakOrder(group, item, senderGap(want, verdict.last).refusal);
+    if (holds.add(item, link, verdict, this.host.nowMs(), tell)) return this.heldOf(link);
+    return breakOrder(group, item, senderGap(link.prev ?? 0, verdict.last).refusal);
   }
 
   /** The original may stand in the draft itself. */
@@ -315,21 +394,29 @@ function unheld(item: Placed, verdict: Verdict): Verdict {
 }
 
 /** A held command, by itself: its end goes to all who sent it. */
-function groupOf(partition: number, { placed, tell }: HeldCommand): Group {
+function groupOf(partition: number, { placed, tell }: HeldCommand, arrival: Arrival): Group {
   const end = (outcome: Outcome | undefined) => {
     if (outcome === undefined || outcome.kind === 'held') return;
     for (const each of tell) each(outcome);
   };
   return {
-    partition,
+    ...emptyGroup(partition),
     commands: [placed],
     bytes: placed.command.bytes.length,
-    atomic: false,
-    restart: [],
-    session: null,
+    arrival,
     done: ([outcome]) => end(outcome),
     later: (_slot, outcome) => end(outcome),
   };
+}
+
+function emptyGroup(partition: number): Group {
+  const nobody = () => {};
+  const rest = { atomic: false, restart: [], session: null, done: nobody, later: nobody };
+  return { partition, commands: [], bytes: 0, ...rest };
+}
+
+function queuedOf(group: Group): Queued {
+  return { group, outcomes: [], index: 0, confirm: false };
 }
 
 /** Within a refused atomic batch: what was fine falls with the rest, by state. */

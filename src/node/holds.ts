@@ -2,6 +2,8 @@
 // log, and end with the leader's term. Bounded per chain and per node.
 import type { Link } from '../command.ts';
 import type { Refusal } from '../errors.ts';
+import type { Chain } from '../order/chains.ts';
+import type { EffectivePolicy } from '../order/policy.ts';
 import { type HeldVerdict, identityOf, type Placed, samePayload } from '../order/sequencer.ts';
 import { type Final, refused } from './groups.ts';
 
@@ -16,27 +18,38 @@ export interface HoldBudget {
   bytes: number;
 }
 
+export type Tell = (outcome: Final) => void;
+
 export interface HeldCommand {
   readonly placed: Placed;
   readonly link: Link;
-  /** client_seq of the newest link stored when it came. */
-  readonly last: number;
-  readonly untilMs: number;
-  readonly rejects: boolean;
+  readonly arrival: number;
+  readonly sinceMs: number;
+  waitMs: number;
+  /** Its wait is over, what is held before it goes with it soon. */
+  isOver: boolean;
+  /** The end of its wait is the end of all that wait in its chain. */
+  rejects: boolean;
   /** More than one where the same came again. */
-  readonly tell: ((outcome: Final) => void)[];
+  readonly tell: Tell[];
 }
 
+/** What goes, when it is asked for: nothing, where it went in the meantime. */
+export type WaitOver = () => readonly HeldCommand[];
+
+/** Of one device of a sender in a conversation. */
 interface HeldChain {
-  /** Ascending by client_seq. */
+  /** By epoch, client_seq and arrival. */
   commands: HeldCommand[];
   bytes: number;
 }
 
 export class Holds {
   private readonly chains = new Map<string, HeldChain>();
-  private readonly byKey = new Map<string, HeldCommand>();
+  /** More than one where a key came with several payloads. */
+  private readonly byKey = new Map<string, HeldCommand[]>();
   private readonly budget: HoldBudget;
+  private arrivals = 0;
 
   constructor(budget: HoldBudget) {
     this.budget = budget;
@@ -46,86 +59,132 @@ export class Holds {
     return this.chains.size === 0;
   }
 
-  /** The same command, held already: `tell` hears its end too. 'other': its key is held by another one. */
-  join(placed: Placed, tell: (outcome: Final) => void): HeldCommand | 'other' | null {
+  /** The held command of the same key and payload; null: there is none. */
+  same(placed: Placed): HeldCommand | null {
     if (this.byKey.size === 0 || !placed.command.hasKey) return null;
-    const held = this.byKey.get(identityOf(placed.command));
-    if (held === undefined) return null;
-    if (!samePayload(held.placed.command, placed.command)) return 'other';
-    held.tell.push(tell);
-    return held;
+    const held = this.byKey.get(identityOf(placed.command)) ?? [];
+    return held.find((each) => samePayload(each.placed.command, placed.command)) ?? null;
   }
 
   /** False: there is no room for it. */
-  add(
-    placed: Placed,
-    link: Link,
-    verdict: HeldVerdict,
-    nowMs: number,
-    tell: (outcome: Final) => void,
-  ): boolean {
+  add(placed: Placed, link: Link, verdict: HeldVerdict, nowMs: number, tell: Tell): boolean {
     const bytes = placed.command.bytes.length;
     const name = nameOf(link);
     const chain = this.chains.get(name) ?? { commands: [], bytes: 0 };
     if (chain.commands.length >= holdLimits.chainCommands) return false;
     if (chain.bytes + bytes > holdLimits.chainBytes) return false;
     if (this.budget.bytes + bytes > holdLimits.nodeBytes) return false;
-    const { last, waitMs, rejects } = verdict;
-    const held = { placed, link, last, untilMs: nowMs + waitMs, rejects, tell: [tell] };
-    const after = chain.commands.findIndex((each) => each.link.clientSeq > link.clientSeq);
+    const { waitMs, rejects } = verdict;
+    this.arrivals += 1;
+    const arrival = this.arrivals;
+    const held = {
+      placed,
+      link,
+      arrival,
+      sinceMs: nowMs,
+      waitMs,
+      rejects,
+      isOver: false,
+      tell: [tell],
+    };
+    const after = chain.commands.findIndex((each) => isAfter(each.link, link));
     chain.commands.splice(after < 0 ? chain.commands.length : after, 0, held);
     chain.bytes += bytes;
     this.budget.bytes += bytes;
     this.chains.set(name, chain);
-    if (placed.command.hasKey) this.byKey.set(identityOf(placed.command), held);
+    if (!placed.command.hasKey) return true;
+    const key = identityOf(placed.command);
+    this.byKey.set(key, [...(this.byKey.get(key) ?? []), held]);
     return true;
   }
 
-  /** Takes out the one that follows `last` in the chain of `link`. */
-  next(link: Link, last: number): HeldCommand | null {
+  /** Takes out one that need not wait any more: it follows, or it can never follow. */
+  next(link: Link, { epoch, last }: Chain): HeldCommand | null {
     const chain = this.chains.get(nameOf(link));
-    // Below `last`: it lost its place to another one, and has to be told.
-    const found = chain?.commands.find(({ link: { prev } }) => prev !== null && prev <= last);
+    const found = chain?.commands.find((each) => {
+      if (each.link.epoch !== epoch) return each.link.epoch < epoch;
+      return each.link.prev !== null && each.link.prev <= last;
+    });
     if (chain === undefined || found === undefined) return null;
     this.remove(chain, [found]);
     return found;
   }
 
-  /** Takes out those whose wait is over, each with what is before it in its chain. */
-  expired(nowMs: number): HeldCommand[] {
-    const all: HeldCommand[] = [];
-    for (const chain of this.chains.values()) {
-      const newest = chain.commands.findLastIndex(({ untilMs }) => untilMs <= nowMs);
-      if (newest < 0) continue;
-      const isLost = chain.commands[newest]?.rejects === true;
-      const over = isLost ? [...chain.commands] : chain.commands.slice(0, newest + 1);
-      this.remove(chain, over);
-      all.push(...over);
+  /** What has to go before a link that does not wait; of its chain, in order. */
+  before(link: Link, rejects: boolean): readonly HeldCommand[] {
+    const chain = this.chains.get(nameOf(link));
+    return chain?.commands.filter((each) => rejects || !isAfter(each.link, link)) ?? [];
+  }
+
+  /** False: it is not held any more. */
+  take(held: HeldCommand): boolean {
+    const chain = this.chains.get(nameOf(held.link));
+    if (chain === undefined || !chain.commands.includes(held)) return false;
+    this.remove(chain, [held]);
+    return true;
+  }
+
+  /** Those whose wait is over, the longest over first; each is told once. */
+  expired(nowMs: number): WaitOver[] {
+    if (this.isEmpty) return [];
+    const due = [...this.chains.values()]
+      .flatMap(({ commands }) => commands)
+      .filter((held) => !held.isOver && dueMs(held) <= nowMs)
+      .sort((a, b) => dueMs(a) - dueMs(b) || a.arrival - b.arrival);
+    return due.map((held) => {
+      held.isOver = true;
+      return () => {
+        const all = this.chains.get(nameOf(held.link))?.commands ?? [];
+        const at = all.indexOf(held);
+        return at >= 0 && held.rejects ? all : all.slice(0, at + 1);
+      };
+    });
+  }
+
+  /** Waits last as long as the policy says now. */
+  policyChanged(conversation: string, { gapWaitMs, gapAction }: EffectivePolicy): void {
+    for (const { commands } of this.chains.values()) {
+      for (const held of commands) {
+        if (held.placed.command.conversation !== conversation) continue;
+        held.waitMs = gapWaitMs;
+        held.rejects = gapAction === 'reject';
+      }
     }
-    return all;
   }
 
   /** The term ended: nothing of them was stored. */
   fail(refusal: Refusal): void {
     for (const chain of [...this.chains.values()]) {
       const { commands } = chain;
-      this.remove(chain, [...commands]);
+      this.remove(chain, commands);
       for (const { tell } of commands) for (const each of tell) each(refused(refusal));
     }
   }
 
   private remove(chain: HeldChain, gone: readonly HeldCommand[]): void {
     chain.commands = chain.commands.filter((each) => !gone.includes(each));
-    for (const { placed, link } of gone) {
-      const bytes = placed.command.bytes.length;
-      chain.bytes -= bytes;
-      this.budget.bytes -= bytes;
-      if (placed.command.hasKey) this.byKey.delete(identityOf(placed.command));
-      if (chain.commands.length === 0) this.chains.delete(nameOf(link));
+    for (const held of gone) {
+      const { command } = held.placed;
+      chain.bytes -= command.bytes.length;
+      this.budget.bytes -= command.bytes.length;
+      if (chain.commands.length === 0) this.chains.delete(nameOf(held.link));
+      if (!command.hasKey) continue;
+      const key = identityOf(command);
+      const others = (this.byKey.get(key) ?? []).filter((each) => each !== held);
+      if (others.length === 0) this.byKey.delete(key);
+      else this.byKey.set(key, others);
     }
   }
 }
 
-function nameOf({ chain, device, epoch }: Link): string {
-  return `${chain}\0${device}\0${epoch}`;
+function dueMs({ sinceMs, waitMs }: HeldCommand): number {
+  return sinceMs + waitMs;
+}
+
+function isAfter(one: Link, other: Link): boolean {
+  return one.epoch === other.epoch ? one.clientSeq > other.clientSeq : one.epoch > other.epoch;
+}
+
+function nameOf({ chain, device }: Link): string {
+  return `${chain}\0${device}`;
 }

@@ -164,7 +164,7 @@ export class Replica implements SequencingHost {
     this.raft.tick(nowMs);
     if (this.raft.role === 'leader' && this.raft.ready) {
       this.proposeCheckpoint(nowMs);
-      this.queue.pushWaited(this.partition, this.holds.expired(nowMs));
+      this.queue.pushWaitOver(this.partition, this.holds.expired(nowMs));
       this.endDue(nowMs);
     }
     this.deps.wake(this);

@@ -38,13 +38,13 @@ interface InChain extends Link {
 
 export function judgeLink(row: ChainRow, link: InChain): LinkVerdict {
   const found = row.find(({ device }) => device === link.device);
-  if (found === undefined && row.length >= chainLimits.devices) return { kind: 'too-many-devices' };
   if (found !== undefined && link.epoch < found.epoch)
     return { kind: 'fenced', epoch: found.epoch };
   const chain = begun(found, link);
   const { last, gaps } = chain;
   const { clientSeq, prev } = link;
   if (prev === last) {
+    if (hasNoRoom(row, link)) return { kind: 'too-many-devices' };
     return { kind: 'next', lateFor: null, row: replaced(row, { ...chain, last: clientSeq }) };
   }
   const gap = gaps.find(({ after, upTo }) => after < clientSeq && clientSeq <= upTo);
@@ -57,6 +57,11 @@ export function judgeLink(row: ChainRow, link: InChain): LinkVerdict {
     };
   }
   return prev > last ? { kind: 'ahead', last } : { kind: 'passed', last };
+}
+
+/** Another device would be one too many. */
+export function hasNoRoom(row: ChainRow, { device }: Link): boolean {
+  return row.length >= chainLimits.devices && !row.some((each) => each.device === device);
 }
 
 /** The row once the wait for what lies before `link` has ended: its predecessor counts as passed. */

@@ -4,7 +4,7 @@ import { assert } from '../assert.ts';
 import { type Command, type Link, scanCommand } from '../command.ts';
 import type { CommandEvent } from '../command-event.ts';
 import type { Refusal } from '../errors.ts';
-import { type ChainRow, isSimple, judgeLink, openGap } from './chains.ts';
+import { type Chain, type ChainRow, hasNoRoom, isSimple, judgeLink, openGap } from './chains.ts';
 import {
   type CommandsHeader,
   createColumns,
@@ -16,7 +16,7 @@ import { IdSource } from './ids.ts';
 import { encodeGapMarker } from './leader-commands.ts';
 import { linkIdentity } from './link-identity.ts';
 import type { KeyPlace } from './page.ts';
-import { noExtra, policyOf } from './policy.ts';
+import { type EffectivePolicy, noExtra, policyOf } from './policy.ts';
 import { Proposed } from './proposed.ts';
 import * as refusals from './refusals.ts';
 import { chainKey, headKey, stateKey } from './row-keys.ts';
@@ -42,7 +42,7 @@ export interface Numbers {
   readonly epoch: number;
 }
 
-/** It may wait for its predecessor. */
+/** It may wait for its predecessor; 0 ms: its wait is over at once. */
 export interface HeldVerdict {
   readonly kind: 'held';
   readonly last: number;
@@ -79,8 +79,6 @@ export interface Draft {
 
 /** How a command comes to the sequencer: newly, from a hold, or after its wait in a hold ended. */
 export type Arrival = 'new' | 'held' | 'waited';
-
-const isNew = { kind: 'new' } as const;
 
 export class Sequencer {
   private readonly rows: Rows;
@@ -130,7 +128,7 @@ export class Sequencer {
   /** The verdict; an accepted command now stands in the draft. Order of checks: ordering.md, "Append". */
   sequence(placed: Placed, draft: Draft, arrival: Arrival = 'new'): Verdict {
     const { command } = placed;
-    const repeat = this.judgeRepeat(command, draft, arrival);
+    const repeat = this.judgeRepeat(command, draft);
     if (repeat !== null) return repeat;
     const head = this.head(command.conversation);
     assert(head !== undefined, 'needs were fetched before sequencing');
@@ -158,10 +156,11 @@ export class Sequencer {
       case 'ahead': {
         const { gapAction, gapWaitMs } = policy;
         const rejects = gapAction === 'reject';
-        if (gapWaitMs > 0 && arrival !== 'waited') {
+        if (arrival !== 'waited') {
           return { kind: 'held', last: judged.last, waitMs: gapWaitMs, rejects };
         }
         if (rejects) return refusals.senderGap(inChain.prev, judged.last);
+        if (hasNoRoom(row ?? [], link)) return refusals.tooManyDevices;
         const refusal = refuseByHead(command, head);
         if (refusal !== null) return refusal;
         return this.acceptBehindGap(placed, inChain, judged.last, gapAction === 'mark', draft);
@@ -169,11 +168,14 @@ export class Sequencer {
     }
   }
 
-  /** client_seq of the newest link of its chain. */
-  lastOf({ chain, device, epoch }: Link): number {
-    const found = this.chains.get(chain) ?? this.rows.chains.get(chain) ?? [];
-    const own = found.find((each) => each.device === device);
-    return own === undefined || own.epoch !== epoch ? 0 : own.last;
+  /** Where the chain of this link stands, if it has begun. */
+  chainOf(link: Link): Chain | undefined {
+    return this.chainRow(link)?.find(({ device }) => device === link.device);
+  }
+
+  /** In force for what is sequenced next. */
+  policyOf(conversation: string): EffectivePolicy {
+    return policyOf(conversation, this.head(conversation)?.extra?.policy ?? null);
   }
 
   /** What is sequenced from now on can be taken back by `rollback`, until `keep`. */
@@ -219,11 +221,9 @@ export class Sequencer {
   }
 
   /** null: it was not stored before. */
-  private judgeRepeat(command: Command, draft: Draft, arrival: Arrival): Verdict | null {
+  judgeRepeat(command: Command, draft: Draft): Verdict | null {
     for (const identity of identitiesOf(command)) {
-      let known = this.findKey(identity, draft.timeMs);
-      // What is held had its keys looked up, and nobody else could store them since.
-      if (known.kind === 'cold' && arrival === 'held') known = isNew;
+      const known = this.findKey(identity, draft.timeMs);
       assert(known.kind !== 'cold', 'needs were fetched before sequencing');
       if (known.kind === 'new') continue;
       const repeat = this.compare(command, identity, known.place, draft);

@@ -61,6 +61,7 @@ describe('what is held', () => {
     ];
     submit(leader, one, same, other, group([link(1, 0)]));
     leader.commit();
+    leader.waits.confirmed(leader.rounds);
     expect([one.answer(), same.answer()]).toEqual([['seq 2'], ['seq 2']]);
     expect(other.answer()).toEqual(['IDEMPOTENCY_MISMATCH']);
     expect(leader.log.flatMap(({ commands }) => commands)).toHaveLength(2);

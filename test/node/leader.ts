@@ -72,7 +72,7 @@ export class Leader implements SequencingHost {
   /** What the replica does at a tick. */
   tick(ms: number): void {
     this.clockMs += ms;
-    this.queue.pushWaited(0, this.holds.expired(this.clockMs));
+    this.queue.pushWaitOver(0, this.holds.expired(this.clockMs));
     this.run();
   }
 

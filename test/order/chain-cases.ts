@@ -297,11 +297,11 @@ const others: readonly Case[] = [
       say({ seenSeq: 3 }),
     ],
     [
-      '#1 IN_FUTURE max 0',
+      '#1 IN_FUTURE actual 0',
       '#2 stored seq 1 rev 1',
       '#3 stored seq 2 rev 2',
       '#4 EXPECTED_SEQ_MISMATCH actual 2',
-      '#5 IN_FUTURE max 2',
+      '#5 IN_FUTURE actual 2',
     ],
   ],
   [

@@ -187,7 +187,7 @@ export class ChainModel {
     if (sent.expectedSeq !== undefined && sent.expectedSeq !== head) {
       return { kind: 'refused', reason: 'EXPECTED_SEQ_MISMATCH', actual: head };
     }
-    if ((sent.seenSeq ?? 0) > head) return { kind: 'refused', reason: 'IN_FUTURE', max: head };
+    if ((sent.seenSeq ?? 0) > head) return { kind: 'refused', reason: 'IN_FUTURE', actual: head };
     const { event } = sent;
     if (event?.kind === 'release' || event?.kind === 'reject') {
       const isPending = this.pendingSeqs(sent.conversation).includes(event.seq);

@@ -274,6 +274,8 @@ class Teller {
     const original = this.sentBefore.at(-1 - (want.pick % (this.sentBefore.length || 1)));
     if (original === undefined) return this.message(want);
     const { id } = this.start(want);
+    // An event has neither a body nor a device.
+    if (original.event !== undefined) return { ...original, id };
     if (want.how === 'altered') return { ...original, id, body: 'z' };
     if (want.how === 'moved') {
       return { ...original, id, device: want.device, epoch: 1 + (want.pick % 3) };
@@ -293,7 +295,7 @@ class Teller {
     }
     const pending = this.model.pendingSeqs(conversation);
     const kind = how === 'release' ? 'release' : 'reject';
-    return { ...start, event: { kind, seq: pending[pick % (pending.length || 1)] ?? pick } };
+    return { ...start, event: { kind, seq: pending[pick % (pending.length || 1)] ?? 1 + pick } };
   }
 
   private flood(what: 'holds' | 'bytes' | 'devices' | 'jumps', want: Want): Sent[] {
