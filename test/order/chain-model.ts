@@ -309,7 +309,8 @@ export class ChainModel {
    */
   private letGo(moved: Sent): void {
     for (const hold of this.heldWith(moved)) {
-      if (!this.held.includes(hold)) continue;
+      // Choice: what is still ahead waits on, even if its key was stored by another one meanwhile.
+      if (!this.held.includes(hold) || this.placeOf(hold.sent).kind === 'ahead') continue;
       const verdict = this.judge(hold.sent, false);
       if (verdict.kind === 'wait') continue;
       this.hit(`held, then ${verdict.kind}`);
