@@ -142,12 +142,13 @@ export class Holds {
   }
 
   /** Waits last as long as the policy says now. */
-  policyChanged(conversation: string, { gapWaitMs, gapAction }: EffectivePolicy): void {
+  policyChanged(conversation: string, policy: EffectivePolicy): void {
+    const { gapWaitMs, gapAction, chainsCount } = policy;
     for (const { commands } of this.chains.values()) {
       for (const held of commands) {
         if (held.placed.command.conversation !== conversation) continue;
         held.waitMs = gapWaitMs;
-        held.rejects = gapAction === 'reject';
+        held.rejects = chainsCount && gapAction === 'reject';
       }
     }
   }

@@ -1,0 +1,93 @@
+// A scene as an SVG: who did what when, time downwards, one line a participant. Colours read on light and
+// dark grounds.
+
+export interface Moment {
+  readonly who: string;
+  readonly ms: number;
+  readonly text: string;
+  readonly kind: 'sent' | 'stored' | 'seen' | 'mark' | 'lost';
+  /** The moment it comes from. */
+  readonly from?: Moment;
+}
+
+export interface Scene {
+  readonly title: string;
+  readonly who: readonly string[];
+  readonly moments: readonly Moment[];
+}
+
+const laneWidth = 190;
+const topPx = 70;
+const heightPx = 420;
+const colours = {
+  sent: '#3b82f6',
+  stored: '#16a34a',
+  seen: '#16a34a',
+  mark: '#d97706',
+  lost: '#dc2626',
+} as const;
+const grey = '#8a8f98';
+
+export function draw({ title, who, moments }: Scene): string {
+  const lastMs = Math.max(1, ...moments.map(({ ms }) => ms));
+  const x = (name: string) => laneWidth * (who.indexOf(name) + 0.5);
+  const spots = spread(moments, (ms) => topPx + 20 + (ms / lastMs) * (heightPx - topPx - 50));
+  const width = laneWidth * who.length;
+  const lines = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${heightPx}" font-family="sans-serif" font-size="12">`,
+    `<title>${escape(title)}</title>`,
+    text(width / 2, 22, title, grey, 'middle', 14),
+    ...who.flatMap((name) => [
+      text(x(name), 48, name, grey, 'middle', 13),
+      `<line x1="${x(name)}" y1="${topPx - 12}" x2="${x(name)}" y2="${heightPx - 14}" stroke="${grey}" stroke-opacity="0.5"/>`,
+    ]),
+    ...moments.flatMap((moment) => drawMoment(moment, x, spots)),
+    text(8, heightPx - 6, `${Math.round(lastMs)} ms from top to bottom, from a real run`, grey, 'start', 10),
+    '</svg>',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function drawMoment(
+  moment: Moment,
+  x: (name: string) => number,
+  spots: ReadonlyMap<Moment, number>,
+): string[] {
+  const { who, kind, from } = moment;
+  const [atX, atY] = [x(who), spots.get(moment) ?? 0];
+  const colour = colours[kind];
+  const dot =
+    kind === 'lost'
+      ? text(atX, atY + 4, '✕', colour, 'middle', 14)
+      : `<circle cx="${atX}" cy="${atY}" r="4" fill="${colour}"/>`;
+  const line =
+    from === undefined
+      ? []
+      : [
+          `<line x1="${x(from.who)}" y1="${spots.get(from) ?? 0}" x2="${atX}" y2="${atY}" stroke="${colour}" stroke-opacity="0.7" stroke-dasharray="${kind === 'lost' ? '4 3' : 'none'}"/>`,
+        ];
+  return [...line, dot, text(atX + 9, atY + 4, moment.text, colour, 'start', 12)];
+}
+
+/** Moments of one participant keep a distance, so that their texts do not cover each other. */
+function spread(
+  moments: readonly Moment[],
+  place: (ms: number) => number,
+): ReadonlyMap<Moment, number> {
+  const spots = new Map<Moment, number>();
+  const lowest = new Map<string, number>();
+  for (const moment of [...moments].sort((a, b) => a.ms - b.ms)) {
+    const y = Math.max(place(moment.ms), (lowest.get(moment.who) ?? 0) + 17);
+    spots.set(moment, Math.round(y));
+    lowest.set(moment.who, y);
+  }
+  return spots;
+}
+
+function text(x: number, y: number, said: string, fill: string, anchor: string, size: number): string {
+  return `<text x="${x}" y="${y}" fill="${fill}" text-anchor="${anchor}" font-size="${size}">${escape(said)}</text>`;
+}
+
+function escape(said: string): string {
+  return said.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
