@@ -47,6 +47,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   ],
   client: ['gen', 'leafs'],
   'client/grpc': ['client', 'gen', 'leafs', '@grpc/grpc-js'],
+  'client/level': ['client', 'leafs', 'level', 'msgpackr', 'node:fs/promises', 'node:path'],
 };
 
 interface Import {

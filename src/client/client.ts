@@ -83,8 +83,9 @@ export class PacelineClient {
     append: Append,
     resolve: (appended: Appended) => void,
     reject: (error: Error) => void,
+    signal?: AbortSignal,
   ): void {
-    this.appends.start(append, resolve, reject);
+    this.appends.start(append, resolve, reject, signal);
   }
 
   /**
