@@ -68,7 +68,7 @@ export interface SetPolicy {
   readonly order: number;
   /** What ends the wait for a missing predecessor. */
   readonly gapAction: number;
-  /** 0 to 60,000. Pairs 2,000, all others 500. */
+  /** 0 to 60,000; where absent, 2,000 in p: and s:, 500 in all others. */
   readonly gapWaitMs: number;
   /** 100 to 86,400,000; 60,000 where absent. */
   readonly pendingTtlMs: number;

@@ -77,13 +77,6 @@ export class AppendQueue {
     for (const waitOver of all) this.groups.push(queuedOf({ ...emptyGroup(partition), waitOver }));
   }
 
-  /** Back from its hold, to be sequenced once what it needs is in memory. */
-  pushHeld(group: Group): void {
-    this.commands += group.commands.length;
-    this.bytes += group.bytes;
-    this.groups.push(queuedOf(group));
-  }
-
   /** Empties the queue; what was already sequenced of a group stands in its outcomes. */
   drain(): Decided[] {
     const all = this.groups;
@@ -93,9 +86,10 @@ export class AppendQueue {
     return all;
   }
 
-  /** What the next window of commands needs and memory does not have. */
-  needs(sequencer: Sequencer, nowMs: number): Needs {
+  /** What the next window of commands needs and memory does not have, and what they may let go. */
+  needs(sequencer: Sequencer, holds: Holds, nowMs: number): Needs {
     const needs: Needs = { rows: [], entries: new Set() };
+    const chains = new Set<readonly HeldCommand[]>();
     let left = this.limits.sequenceWindow;
     for (const { group, outcomes } of this.groups) {
       for (const { placed } of group.waitOver?.() ?? []) {
@@ -104,7 +98,14 @@ export class AppendQueue {
       for (let slot = outcomes.length; slot < group.commands.length; slot++) {
         if (left-- === 0 && !group.atomic) return needs;
         const item = group.commands[slot];
-        if (item !== undefined && isPlaced(item)) sequencer.collectNeeds(item, nowMs, needs);
+        if (item === undefined || !isPlaced(item)) continue;
+        sequencer.collectNeeds(item, nowMs, needs);
+        const { link } = item.command;
+        if (holds.isEmpty || link === null) continue;
+        const held = holds.inChain(link);
+        if (held.length === 0 || chains.has(held)) continue;
+        chains.add(held);
+        for (const { placed } of held) sequencer.collectNeeds(placed, nowMs, needs);
       }
       if (left <= 0) return needs;
     }
@@ -129,8 +130,7 @@ export class AppendQueue {
     pass.close();
     for (const queued of this.groups.splice(0, done)) host.decided(queued);
     for (const queued of pass.released) host.decided(queued);
-    for (const group of pass.cold) this.pushHeld(group);
-    return (left <= 0 || pass.cold.length > 0) && this.groups.length > 0;
+    return left <= 0 && this.groups.length > 0;
   }
 }
 
@@ -140,8 +140,6 @@ class Pass {
   private readonly limits: NodeLimits;
   /** What left its hold in this run. */
   readonly released: Queued[] = [];
-  /** What needs something that is not in memory. */
-  readonly cold: Group[] = [];
   private draft: Draft | null = null;
 
   constructor(host: SequencingHost, limits: NodeLimits) {
@@ -189,12 +187,11 @@ class Pass {
       return { kind: 'refused', refusal: outOfOrder, decided: false };
     }
     const { sequencer, holds } = this.host;
-    const verdict = sequencer.sequence(item, draft, group.arrival);
+    const verdict = sequencer.sequence(item, draft);
     const { link } = item.command;
     if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
     // Nothing waits any more under this policy: first goes what is held before it.
     const before = group.atomic ? [] : holds.before(link, verdict.rejects);
-    if (before.some(({ placed }) => this.isCold(placed, draft))) return verdict;
     this.letGoAll(before, draft);
     return sequencer.sequence(item, draft, 'waited');
   }
@@ -215,17 +212,11 @@ class Pass {
     }
   }
 
-  private isCold(placed: Placed, draft: Draft): boolean {
-    const needs: Needs = { rows: [], entries: new Set() };
-    this.host.sequencer.collectNeeds(placed, draft.timeMs, needs);
-    return needs.rows.length > 0 || needs.entries.size > 0;
-  }
-
   /** It is held already: the same key and payload. */
   private joins(queued: Queued, item: Placed, draft: Draft): boolean {
     const { holds, sequencer } = this.host;
     const { group, outcomes } = queued;
-    const held = group.arrival === undefined ? holds.same(item) : null;
+    const held = holds.same(item);
     if (held === null || group.session?.isBroken(item.command.conversation)) return false;
     if (sequencer.judgeRepeat(item.command, draft) !== null) return false;
     const slot = outcomes.length;
@@ -258,12 +249,7 @@ class Pass {
   }
 
   private letGo(held: HeldCommand, arrival: Arrival, draft: Draft): void {
-    const group = groupOf(this.host.partition, held, arrival);
-    if (this.isCold(held.placed, draft)) {
-      this.cold.push(group);
-      return;
-    }
-    const queued = queuedOf(group);
+    const queued = queuedOf(groupOf(this.host.partition, held));
     const verdict = this.host.sequencer.sequence(held.placed, draft, arrival);
     this.settle(queued, held.placed, verdict, draft);
     this.released.push(queued);
@@ -394,7 +380,7 @@ function unheld(item: Placed, verdict: Verdict): Verdict {
 }
 
 /** A held command, by itself: its end goes to all who sent it. */
-function groupOf(partition: number, { placed, tell }: HeldCommand, arrival: Arrival): Group {
+function groupOf(partition: number, { placed, tell }: HeldCommand): Group {
   const end = (outcome: Outcome | undefined) => {
     if (outcome === undefined || outcome.kind === 'held') return;
     for (const each of tell) each(outcome);
@@ -403,7 +389,6 @@ function groupOf(partition: number, { placed, tell }: HeldCommand, arrival: Arri
     ...emptyGroup(partition),
     commands: [placed],
     bytes: placed.command.bytes.length,
-    arrival,
     done: ([outcome]) => end(outcome),
     later: (_slot, outcome) => end(outcome),
   };

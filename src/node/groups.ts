@@ -1,7 +1,7 @@
 // Commands of one client frame for one partition, and what becomes of them: the form in which the
 // edge hands them to a replica and gets them back.
 import type { Refusal } from '../errors.ts';
-import type { Arrival, Placed } from '../order/sequencer.ts';
+import type { Placed } from '../order/sequencer.ts';
 import type { WaitOver } from './holds.ts';
 import type { SessionOrder } from './session-order.ts';
 
@@ -55,8 +55,6 @@ export interface Group {
   readonly done: (outcomes: readonly Outcome[]) => void;
   /** Called once for each command whose outcome was `held`; before `done` where it ends that soon. */
   readonly later: (slot: number, outcome: Final) => void;
-  /** What was held until now comes by itself: how, as the sequencer is told. */
-  readonly arrival?: Arrival;
   /** No commands of its own: the wait of held ones is over. */
   readonly waitOver?: WaitOver;
 }

@@ -50,6 +50,8 @@ export class Holds {
   private readonly byKey = new Map<string, HeldCommand[]>();
   private readonly budget: HoldBudget;
   private arrivals = 0;
+  /** No wait ends before. */
+  private nextDueMs = Number.POSITIVE_INFINITY;
 
   constructor(budget: HoldBudget) {
     this.budget = budget;
@@ -89,6 +91,7 @@ export class Holds {
     };
     const after = chain.commands.findIndex((each) => isAfter(each.link, link));
     chain.commands.splice(after < 0 ? chain.commands.length : after, 0, held);
+    this.nextDueMs = Math.min(this.nextDueMs, dueMs(held));
     chain.bytes += bytes;
     this.budget.bytes += bytes;
     this.chains.set(name, chain);
@@ -110,10 +113,14 @@ export class Holds {
     return found;
   }
 
+  /** What waits in the chain of this link. */
+  inChain(link: Link): readonly HeldCommand[] {
+    return this.chains.get(nameOf(link))?.commands ?? [];
+  }
+
   /** What has to go before a link that does not wait; of its chain, in order. */
   before(link: Link, rejects: boolean): readonly HeldCommand[] {
-    const chain = this.chains.get(nameOf(link));
-    return chain?.commands.filter((each) => rejects || !isAfter(each.link, link)) ?? [];
+    return this.inChain(link).filter((each) => rejects || !isAfter(each.link, link));
   }
 
   /** False: it is not held any more. */
@@ -126,15 +133,19 @@ export class Holds {
 
   /** Those whose wait is over, the longest over first; each is told once. */
   expired(nowMs: number): WaitOver[] {
-    if (this.isEmpty) return [];
-    const due = [...this.chains.values()]
+    if (nowMs < this.nextDueMs) return [];
+    const waiting = [...this.chains.values()]
       .flatMap(({ commands }) => commands)
-      .filter((held) => !held.isOver && dueMs(held) <= nowMs)
+      .filter(({ isOver }) => !isOver)
       .sort((a, b) => dueMs(a) - dueMs(b) || a.arrival - b.arrival);
+    const later = waiting.findIndex((held) => dueMs(held) > nowMs);
+    const due = later < 0 ? waiting : waiting.slice(0, later);
+    const next = waiting[due.length];
+    this.nextDueMs = next === undefined ? Number.POSITIVE_INFINITY : dueMs(next);
     return due.map((held) => {
       held.isOver = true;
       return () => {
-        const all = this.chains.get(nameOf(held.link))?.commands ?? [];
+        const all = this.inChain(held.link);
         const at = all.indexOf(held);
         return at >= 0 && held.rejects ? all : all.slice(0, at + 1);
       };
@@ -144,6 +155,7 @@ export class Holds {
   /** Waits last as long as the policy says now. */
   policyChanged(conversation: string, policy: EffectivePolicy): void {
     const { gapWaitMs, gapAction, chainsCount } = policy;
+    this.nextDueMs = 0;
     for (const { commands } of this.chains.values()) {
       for (const held of commands) {
         if (held.placed.command.conversation !== conversation) continue;

@@ -283,7 +283,7 @@ export class Replica implements SequencingHost {
     for (let more = true; more && !this.fetching; ) {
       const nowMs = this.deps.time.now(this.deps.clock.monotonicMs());
       if (nowMs === null) return;
-      const needs = this.queue.needs(this.leading, nowMs);
+      const needs = this.queue.needs(this.leading, this.holds, nowMs);
       if (needs.rows.length > 0 || needs.entries.size > 0) {
         this.fetching = true;
         output.fetch(this, needs);

@@ -99,7 +99,7 @@ export class Leader implements SequencingHost {
   /** Windows until nothing more can be done now. */
   run(): void {
     for (let more = true; more; ) {
-      const needs = this.queue.needs(this.sequencer, time);
+      const needs = this.queue.needs(this.sequencer, this.holds, time);
       expect(needs.entries.size).toBe(0);
       for (const cold of needs.rows) this.rows.admit(cold, null);
       more = this.queue.sequence(this);
