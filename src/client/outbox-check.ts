@@ -5,7 +5,6 @@ import { PacelineError, type Reason } from '../errors.ts';
 import { encodeAppend } from './append.ts';
 import type { KeptMessage, OutboxMessage } from './outbox-store.ts';
 
-const deviceBytesMax = 64;
 const anyKey = 'k'.repeat(64);
 
 /** Whose messages the outbox sends. */
@@ -16,51 +15,31 @@ export interface Sender {
 }
 
 /** Throws PacelineError. */
-export function checkSender({ sender, device, epoch }: Sender): void {
-  checkMessage({ conversation: 's:0', body: '' }, sender, 0);
-  const deviceBytes = Buffer.byteLength(device);
-  if (deviceBytes > deviceBytesMax) {
-    const message = `device has ${deviceBytes} bytes, the limit is ${deviceBytesMax}`;
-    throw new PacelineError({
-      reason: 'TOO_LARGE',
-      field: 'device',
-      limit: deviceBytesMax,
-      message,
-    });
-  }
-  checkNumber('epoch', epoch);
+export function checkSender(from: Sender): void {
+  checkNumber('epoch', from.epoch);
+  checkMessage({ conversation: 's:0', body: '' }, from, 0);
 }
 
 /** The message as it is kept: named canonically, with bytes of its own. Throws PacelineError. */
 export function checkMessage(
   message: OutboxMessage,
-  sender: string,
+  { sender, device, epoch }: Sender,
   nowMs: number,
 ): KeptMessage['message'] {
   const name = parseConversation(message.conversation);
   if (isBadName(name)) throw refused('BAD_CONVERSATION', 'conversation', name.problem);
-  const { clientTimeMs = Math.floor(nowMs) } = message;
-  const body = Buffer.from(message.body);
-  const headers = message.headers?.map(({ name: key, value }) => ({ name: key, value }));
-  checkNumber('expected_seq', message.expectedSeq);
-  checkNumber('client_time_ms', clientTimeMs);
-  checkNumber('seen_seq', message.seenSeq);
-  const { contentType, expectedSeq } = message;
+  const headers = message.headers?.map(({ name: header, value }) => ({ name: header, value }));
   const kept = {
     ...message,
     ...(headers === undefined ? {} : { headers }),
     conversation: name.text,
-    body,
-    clientTimeMs,
+    body: Buffer.from(message.body),
+    clientTimeMs: message.clientTimeMs ?? Math.floor(nowMs),
   };
-  const command = {
-    conversation: name.text,
-    sender,
-    body,
-    ...(contentType === undefined ? {} : { contentType }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(expectedSeq === undefined ? {} : { expectedSeq }),
-  };
+  checkNumber('expected_seq', kept.expectedSeq);
+  checkNumber('client_time_ms', kept.clientTimeMs);
+  checkNumber('seen_seq', kept.seenSeq);
+  const command = { ...kept, sender, device, epoch, clientSeq: 1, prevClientSeq: 0 };
   const scanned = scanCommand(encodeAppend(command, name.text, anyKey));
   if (scanned.kind === 'refused') throw new PacelineError(scanned.refusal);
   return kept;

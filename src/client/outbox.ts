@@ -153,8 +153,8 @@ export class Outbox {
    */
   async send(message: OutboxMessage): Promise<OutboxItem> {
     if (this.over !== null) throw this.over;
-    const { clock, epoch, sender, messagesMax } = this.options;
-    const checked = checkMessage(message, sender, clock.wallMs());
+    const { clock, epoch, messagesMax } = this.options;
+    const checked = checkMessage(message, this.options, clock.wallMs());
     if (this.open >= messagesMax) throw busy(messagesMax);
     const { conversation } = checked;
     const chain = this.chains.get(conversation) ?? this.addChain(newRow(conversation, epoch));

@@ -177,6 +177,18 @@ describe('an outbox opened again', () => {
     expect(desk.lane).toEqual([['d', 4, 3]]);
   });
 
+  it('is refused a sender or device that the server would refuse', async () => {
+    for (const [options, reason] of [
+      [{ sender: '' }, 'BAD_SENDER'],
+      [{ device: 'd'.repeat(65) }, 'TOO_LARGE'],
+      [{ epoch: -1 }, 'BAD_COMMAND'],
+    ] as const) {
+      const desk = new Desk();
+      await expect(desk.open(options)).rejects.toMatchObject({ reason });
+      expect(desk.store.isClosed).toBe(true);
+    }
+  });
+
   it('belongs to one sender and device', async () => {
     for (const other of [{ sender: 'bob' }, { device: 'tablet' }]) {
       const desk = new Desk();

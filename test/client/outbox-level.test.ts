@@ -67,23 +67,41 @@ describe('the store in LevelDB', () => {
   });
 });
 
-it('openOutbox sends by the clock of this machine', async () => {
-  const sent: Append[] = [];
-  const outbox = await openOutbox({
-    directory: temporaryDirectory(),
-    sender: 'ann',
-    device: '',
-    epoch: 0,
-    append: (append, resolve) => {
-      sent.push(append);
-      resolve(appendedAt(sent.length));
-    },
+describe('openOutbox', () => {
+  const identity = { sender: 'ann', device: 'phone' };
+
+  it('sends by the clock of this machine, and asks for an epoch with the one it had', async () => {
+    const directory = temporaryDirectory();
+    const sent: Append[] = [];
+    const asked: (number | null)[] = [];
+    for (let i = 0; i < 2; i++) {
+      const outbox = await openOutbox({
+        ...identity,
+        directory,
+        epoch: (last) => {
+          asked.push(last);
+          return last ?? 7;
+        },
+        append: (append, resolve) => resolve(appendedAt(sent.push(append))),
+      });
+      const { stored } = await outbox.send({ conversation: 'g:a', body: 'hi' });
+      expect(await stored).toMatchObject({ seq: i + 1 });
+      await outbox.close();
+    }
+    expect(asked).toEqual([null, 7]);
+    expect(sent).toMatchObject([
+      { sender: 'ann', epoch: 7, clientSeq: 1, prevClientSeq: 0 },
+      { sender: 'ann', epoch: 7, clientSeq: 2, prevClientSeq: 1 },
+    ]);
   });
-  const { stored } = await outbox.send({ conversation: 'g:a', body: 'hi' });
-  expect(await stored).toMatchObject({ seq: 1 });
-  await outbox.drain();
-  await outbox.close();
-  expect(sent).toMatchObject([{ sender: 'ann', clientSeq: 1, prevClientSeq: 0 }]);
+
+  it('closes the store where there is no epoch to be had', async () => {
+    const directory = temporaryDirectory();
+    const epoch = () => Promise.reject(new Error('no server'));
+    const options = { ...identity, directory, append: () => {} };
+    await expect(openOutbox({ ...options, epoch })).rejects.toThrow('no server');
+    await (await openOutbox({ ...options, epoch: () => 1 })).close();
+  });
 });
 
 it('what was durable when the app was killed is stored once, in order', async () => {

@@ -206,7 +206,7 @@ describe('an attempt that fails', () => {
     });
     await desk.send(outbox, 'a', 'b', 'c');
     desk.link.expire();
-    expect(takenBack).toEqual(['c', 'b']);
+    expect(takenBack).toEqual(['c', 'b', 'a']);
   });
 
   it('holds up what follows until all that was out is back, where that cannot be taken back', async () => {
