@@ -1,7 +1,7 @@
 // An append as callers give it, and its wire form.
 
 import { AppendCommand, type AppendCommandInput } from '../gen/proto.ts';
-import { type EventAppend, eventInput } from './events.ts';
+import { type EventAppend, eventInput } from './event-append.ts';
 
 export interface Append {
   /** Canonical text, such as "g:lobby". */

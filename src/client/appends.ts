@@ -5,7 +5,7 @@ import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { type Append, type Appended, encodeAppend } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
-import type { EventAppend } from './events.ts';
+import type { EventAppend } from './event-append.ts';
 import { frameBounds } from './frames.ts';
 import { Lane } from './lane.ts';
 import type { PartitionMap } from './partition-map.ts';

@@ -1,7 +1,7 @@
 // An append as the client carries it, from the call until the caller has its answer, which is once.
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { Append, Appended } from './append.ts';
-import type { EventAppend } from './events.ts';
+import type { EventAppend } from './event-append.ts';
 
 /** Where it goes and what is sent: known once the map is loaded. */
 export interface Placed {

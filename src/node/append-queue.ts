@@ -151,7 +151,7 @@ class Pass {
   group(queued: Queued, window: number): boolean {
     const { group, outcomes } = queued;
     if (outcomes.length === 0) group.session?.restart(group.restart);
-    if (group.waitOver !== undefined) return this.endWait(group.waitOver());
+    if (group.waitOver !== undefined) return this.endWait(group.waitOver);
     if (group.atomic) return this.atomic(queued);
     const end = Math.min(group.commands.length, outcomes.length + window);
     for (let slot = outcomes.length; slot < end; slot++) {
@@ -187,22 +187,27 @@ class Pass {
       return { kind: 'refused', refusal: outOfOrder, decided: false };
     }
     const { sequencer, holds } = this.host;
-    const verdict = sequencer.sequence(item, draft);
     const { link } = item.command;
-    if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
-    // Nothing waits any more under this policy: first goes what is held before it.
-    const before = group.atomic ? [] : holds.before(link, verdict.rejects);
-    this.letGoAll(before, draft);
-    return sequencer.sequence(item, draft, 'waited');
+    for (;;) {
+      const verdict = sequencer.sequence(item, draft);
+      if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
+      // Nothing waits any more under this policy: first goes what is held before it.
+      const before = group.atomic ? [] : holds.before(link, verdict.rejects);
+      if (before.length === 0) return sequencer.sequence(item, draft, 'waited');
+      this.letGoAll(verdict.rejects ? before : before.slice(0, 1), draft);
+    }
   }
 
-  /** False: there is no draft for them now. */
-  private endWait(over: readonly HeldCommand[]): boolean {
-    if (over.length === 0) return true;
-    const draft = this.openDraft();
-    if (draft === null) return false;
-    this.letGoAll(over, draft);
-    return true;
+  /** The lowest first, as long as the one is held whose wait is over. False: no draft can be opened now. */
+  private endWait(waitOver: WaitOver): boolean {
+    for (;;) {
+      const over = waitOver();
+      const [lowest] = over;
+      if (lowest === undefined) return true;
+      const draft = this.openDraft();
+      if (draft === null) return false;
+      this.letGoAll(lowest.rejects ? over : [lowest], draft);
+    }
   }
 
   /** Of those that still wait when it is their turn. */
