@@ -188,14 +188,15 @@ class Pass {
     }
     const { sequencer, holds } = this.host;
     const { link } = item.command;
-    for (;;) {
-      const verdict = sequencer.sequence(item, draft);
-      if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
-      // Nothing waits any more under this policy: first goes what is held before it.
-      const before = group.atomic ? [] : holds.before(link, verdict.rejects);
-      if (before.length === 0) return sequencer.sequence(item, draft, 'waited');
+    const verdict = sequencer.sequence(item, draft);
+    if (verdict.kind !== 'held' || verdict.waitMs > 0 || link === null) return verdict;
+    // Nothing waits any more under this policy: first goes what is held before it.
+    while (!group.atomic && sequencer.isAhead(link)) {
+      const before = holds.before(link, verdict.rejects);
+      if (before.length === 0) break;
       this.letGoAll(verdict.rejects ? before : before.slice(0, 1), draft);
     }
+    return sequencer.sequence(item, draft, 'waited');
   }
 
   /** The lowest first, as long as the one is held whose wait is over. False: no draft can be opened now. */

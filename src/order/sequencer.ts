@@ -173,6 +173,13 @@ export class Sequencer {
     return this.chainRow(link)?.find(({ device }) => device === link.device);
   }
 
+  /** Whether a predecessor of it is missing. */
+  isAhead(link: Link): boolean {
+    const chain = this.chainOf(link);
+    const last = chain?.epoch === link.epoch ? chain.last : 0;
+    return link.prev !== null && link.prev > last && link.epoch >= (chain?.epoch ?? 0);
+  }
+
   /** In force for what is sequenced next. */
   policyOf(conversation: string): EffectivePolicy {
     return policyOf(conversation, this.head(conversation)?.extra?.policy ?? null);
