@@ -12,7 +12,10 @@ import { createClient } from './harness/load.ts';
 import { until } from './harness/until.ts';
 import { draw, type Moment, type Scene } from './pictures/draw.ts';
 
-const target = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'docs/pictures');
+const target = path.join(
+  path.dirname(path.dirname(fileURLToPath(import.meta.url))),
+  'docs/pictures',
+);
 const directory = mkdtempSync(path.join(tmpdir(), 'paceline-pictures-'));
 const cluster = await Cluster.create({ directory, flags: ['--log-level', 'warn'] });
 cluster.start();
@@ -56,7 +59,10 @@ async function pair({ moments, add }: Stage): Promise<Scene> {
     add("bob's screen", 'seen', text, stored);
   });
   const say = (i: number, clientSeq: number, prevClientSeq: number) => {
-    sent.set(`${clientSeq}`, add(`connection ${i}`, 'sent', `${clientSeq}, after ${prevClientSeq}`));
+    sent.set(
+      `${clientSeq}`,
+      add(`connection ${i}`, 'sent', `${clientSeq}, after ${prevClientSeq}`),
+    );
     const body = `${clientSeq}`;
     return clientOf(i).append({ conversation, sender: 'ann', body, clientSeq, prevClientSeq });
   };
@@ -75,7 +81,12 @@ async function group({ moments, add }: Stage): Promise<Scene> {
   const conversation = 'g:team';
   const sent = new Map<string, Moment>();
   const reading = follow(conversation, 4, (text, kind) => {
-    const stored = add('log', kind === 'mark' ? 'mark' : 'stored', text, sent.get(text.slice(0, 1)));
+    const stored = add(
+      'log',
+      kind === 'mark' ? 'mark' : 'stored',
+      text,
+      sent.get(text.slice(0, 1)),
+    );
     add("bob's screen", kind, text, stored);
   });
   const say = (clientSeq: number) => {
@@ -120,7 +131,12 @@ async function moderated({ moments, add }: Stage): Promise<Scene> {
   })();
   for (let i = 1; i <= 5; i++) {
     const from = add("ann's phone", 'sent', `${i}, pending`);
-    const { seq } = await clientOf(1).append({ conversation, sender: 'ann', body: `${i}`, pending: true });
+    const { seq } = await clientOf(1).append({
+      conversation,
+      sender: 'ann',
+      body: `${i}`,
+      pending: true,
+    });
     add('log', 'stored', `seq ${seq}, PENDING`, from);
   }
   for (const seq of [4, 5, 2, 3, 1]) {
@@ -134,7 +150,11 @@ async function moderated({ moments, add }: Stage): Promise<Scene> {
   await reading;
   view.close();
   const who = ["ann's phone", 'log', 'moderation', "bob's screen"];
-  return { title: 'Moderated: the place at once, shown in order when the checks are done', who, moments };
+  return {
+    title: 'Moderated: the place at once, shown in order when the checks are done',
+    who,
+    moments,
+  };
 }
 
 /** Calls for each message or mark of a conversation, until there were so many. */

@@ -42,7 +42,14 @@ export function draw({ title, who, moments }: Scene): string {
       `<line x1="${x(name)}" y1="${topPx - 12}" x2="${x(name)}" y2="${heightPx - 14}" stroke="${grey}" stroke-opacity="0.5"/>`,
     ]),
     ...moments.flatMap((moment) => drawMoment(moment, x, spots)),
-    text(8, heightPx - 6, `${Math.round(lastMs)} ms from top to bottom, from a real run`, grey, 'start', 10),
+    text(
+      8,
+      heightPx - 6,
+      `${Math.round(lastMs)} ms from top to bottom, from a real run`,
+      grey,
+      'start',
+      10,
+    ),
     '</svg>',
   ];
   return `${lines.join('\n')}\n`;
@@ -84,7 +91,14 @@ function spread(
   return spots;
 }
 
-function text(x: number, y: number, said: string, fill: string, anchor: string, size: number): string {
+function text(
+  x: number,
+  y: number,
+  said: string,
+  fill: string,
+  anchor: string,
+  size: number,
+): string {
   return `<text x="${x}" y="${y}" fill="${fill}" text-anchor="${anchor}" font-size="${size}">${escape(said)}</text>`;
 }
 

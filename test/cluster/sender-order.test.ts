@@ -4,6 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../scripts/harness/load.ts';
 import type { Append, Appended } from '../../src/client/append.ts';
 import type { PacelineClient } from '../../src/client/client.ts';
+import { OrderedView, type OrderedViewEvent } from '../../src/client/ordered-view.ts';
+import { systemClock } from '../../src/clock.ts';
 import { useCluster } from './fixture.ts';
 
 const fixture = useCluster();
@@ -226,5 +228,38 @@ describe('row 25: the position before moderation, which ends out of order', () =
       const end = client.release({ conversation, sender: 'mod', seq: 1 });
       await expect(end).rejects.toMatchObject({ reason: 'NOT_PENDING' });
     }
+  });
+});
+
+describe('row 2: early arrivals wait at the receiver', () => {
+  it('3 then 1, 2 inside the wait: no flicker; after it: a mark, then what is late', async () => {
+    const conversation = 'p:ida~joe';
+    const { client } = fixture;
+    for (const body of ['1', '2', '3']) await client.append({ conversation, sender: 'ida', body });
+    const { messages } = await client.read({ conversation });
+    // As a push service that reorders hands them on.
+    const push = (view: OrderedView<string>, seq: number) => {
+      const message = messages[seq - 1];
+      view.put({ place: seq, value: Buffer.from(message?.body ?? []).toString() });
+    };
+    const show = (waitMs: number) => {
+      const shown: string[] = [];
+      const onEvent = (event: OrderedViewEvent<string>) => {
+        shown.push('value' in event ? `${event.kind} ${event.value}` : event.kind);
+      };
+      const view = new OrderedView<string>({ clock: systemClock, waitMs, onEvent });
+      onTestFinished(() => view.close());
+      return { shown, view };
+    };
+    const [inTime, tooLate] = [show(10_000), show(100)];
+    for (const { view } of [inTime, tooLate]) push(view, 3);
+    expect(inTime.shown).toEqual([]);
+    await expect.poll(() => tooLate.shown.length, { timeout: 5000, interval: 5 }).toBe(2);
+    for (const { view } of [inTime, tooLate]) {
+      push(view, 1);
+      push(view, 2);
+    }
+    expect(inTime.shown).toEqual(['released 1', 'released 2', 'released 3']);
+    expect(tooLate.shown).toEqual(['gap', 'released 3', 'late 1', 'late 2']);
   });
 });
