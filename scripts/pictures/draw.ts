@@ -35,7 +35,7 @@ export function draw({ title, who, moments }: Scene): string {
   const width = laneWidth * who.length;
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${heightPx}" font-family="sans-serif" font-size="12">`,
-    `<title>${escape(title)}</title>`,
+    `<title>${escaped(title)}</title>`,
     text(width / 2, 22, title, grey, 'middle', 14),
     ...who.flatMap((name) => [
       text(x(name), 48, name, grey, 'middle', 13),
@@ -99,9 +99,9 @@ function text(
   anchor: string,
   size: number,
 ): string {
-  return `<text x="${x}" y="${y}" fill="${fill}" text-anchor="${anchor}" font-size="${size}">${escape(said)}</text>`;
+  return `<text x="${x}" y="${y}" fill="${fill}" text-anchor="${anchor}" font-size="${size}">${escaped(said)}</text>`;
 }
 
-function escape(said: string): string {
+function escaped(said: string): string {
   return said.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
