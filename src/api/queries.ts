@@ -2,10 +2,8 @@
 import { pid } from 'node:process';
 import { PacelineError } from '../errors.ts';
 import {
-  AppendCommand,
   type BatchGetHeadsRequest,
   type BatchGetHeadsResponseInput,
-  type ChatMessageInput,
   type GetPartitionMapResponseInput,
   type GetStatusResponseInput,
   ReadDirection,
@@ -17,11 +15,11 @@ import {
 } from '../gen/proto.ts';
 import type { ReadLevel as Level, Node } from '../node/node.ts';
 import type { PageRange } from '../node/page-range.ts';
-import { pageLimits, type StoredMessage } from '../node/reader.ts';
+import { pageLimits } from '../node/reader.ts';
 import type { Replica } from '../node/replica.ts';
-import { idOf } from './answers.ts';
 import { mapVersion } from './append-session.ts';
 import { checkConversation } from './check.ts';
+import { messageOf } from './messages.ts';
 import { decodeToken, encodeToken } from './read-token.ts';
 
 const defaultLimit = 100;
@@ -46,7 +44,7 @@ export async function read(node: Node, request: ReadRequest): Promise<ReadRespon
     levelOf(node, partition, request),
   );
   return {
-    messages: page.messages.map(messageOf),
+    messages: page.messages.map((message) => messageOf(message, request.viewer)),
     headSeq: page.head.seq,
     headRev: page.head.rev,
     minSeq: page.minSeq,
@@ -93,7 +91,9 @@ export async function heads(
     if ('reason' in place) throw new PacelineError(place);
     return place;
   });
-  const extents = await Promise.all(places.map(({ text, shard }) => node.extent(text, shard)));
+  const extents = await Promise.all(
+    places.map(({ text: conversation, shard }) => node.extent({ conversation, shard })),
+  );
   const found = extents.map(({ head, minSeq }) => {
     return { headSeq: head.seq, headRev: head.rev, minSeq: head.seq === 0 ? 0 : minSeq };
   });
@@ -143,12 +143,6 @@ function replicaStatus({ partition, raft, checkpointIndex }: Replica): StatusRep
   const { role, term, leader, commit, applied, lastIndex, ready } = raft;
   const checkpoint = checkpointIndex;
   return { partition, role, term, leader, commit, applied, lastIndex, checkpoint, ready };
-}
-
-export function messageOf(message: StoredMessage): ChatMessageInput {
-  const { seq, rev, timeMs, index, slot } = message;
-  const command = AppendCommand.decode(message.command);
-  return { seq, rev, id: idOf(message), timeMs, command, index, slot };
 }
 
 function limitTooLarge(field: string, has: number, limit: number): PacelineError {

@@ -3,11 +3,11 @@
 import type { Timer } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
 import { SubscribeRequest, SubscribeResponse, type SubscribeResponseInput } from '../gen/proto.ts';
-import type { Feed } from '../node/feeds.ts';
+import type { Feed, FeedStart } from '../node/feeds.ts';
 import type { Node } from '../node/node.ts';
-import type { StoredMessage } from '../node/reader.ts';
+import type { StoredMessage } from '../node/stored-message.ts';
 import { checkConversation } from './check.ts';
-import { messageOf } from './queries.ts';
+import { messageOf } from './messages.ts';
 import { decodeToken, encodeToken } from './read-token.ts';
 
 export const subscriptionLimits = { defaultCredits: 1024, creditsMax: 1_000_000 } as const;
@@ -26,6 +26,7 @@ export class Subscription {
   private readonly node: Node;
   private readonly sink: SubscriptionSink;
   private feed: Feed | null = null;
+  private viewer = '';
   private credits = 0;
   private hasRoom = true;
   private pumping = false;
@@ -52,6 +53,7 @@ export class Subscription {
       const { start } = request;
       const { feed, wait } = this.open(start);
       this.feed = feed;
+      this.viewer = start.viewer;
       this.addCredits(start.credits || subscriptionLimits.defaultCredits);
       this.run(wait.then(() => this.begin(feed)));
       return;
@@ -88,9 +90,7 @@ export class Subscription {
     }
     const place = checkConversation(node, conversation);
     if ('reason' in place) throw new PacelineError(place);
-    // Every event is a message so far: rev and seq count the same.
-    const after = Math.max(Number(start.afterSeq), Number(start.afterRev));
-    const feed: Feed = node.feed(place.text, place.shard, after);
+    const feed: Feed = node.feed({ conversation: place.text, shard: place.shard }, startOf(start));
     return { feed, wait: this.fresh(node.partitionOf(place.shard), start.readToken) };
   }
 
@@ -100,10 +100,8 @@ export class Subscription {
     await this.node.waitFor(this.node.replicaOf(partition), { kind: 'at-least', index });
   }
 
-  private async begin(feed: Feed): Promise<void> {
-    const reset = await feed.begin();
+  private begin(feed: Feed): void {
     if (this.closed) return;
-    if (reset !== null) this.send({ reset });
     this.unwatch = feed.watch(() => this.pump());
     this.timer = this.node.clock.after(progressMs, () => this.sayProgress());
     this.pump();
@@ -128,7 +126,9 @@ export class Subscription {
     while (feed !== null && this.again && !this.closed) {
       this.again = false;
       while (this.hasRoom && this.credits > 0 && !this.closed) {
-        const messages = await feed.next(Math.min(this.credits, messagesAtOnce), bytesAtOnce);
+        const limit = Math.min(this.credits, messagesAtOnce);
+        const { reset, messages } = await feed.next(limit, bytesAtOnce);
+        if (reset !== null) this.send({ reset });
         if (messages.length === 0) break;
         this.credits -= messages.length;
         this.sendMessages(feed.partition, messages);
@@ -140,7 +140,8 @@ export class Subscription {
 
   private sendMessages(partition: number, messages: readonly StoredMessage[]): void {
     const readToken = encodeToken(this.node, partition, messages.at(-1)?.index ?? 0);
-    this.send({ messages: messages.map(messageOf), readToken, partition });
+    const shown = messages.map((message) => messageOf(message, this.viewer));
+    this.send({ messages: shown, readToken, partition });
   }
 
   private sayCaughtUp(feed: Feed): void {
@@ -168,6 +169,12 @@ export class Subscription {
       this.sink.fail(error);
     });
   }
+}
+
+function startOf(start: NonNullable<SubscribeRequest['start']>): FeedStart {
+  const [seq, rev] = [Number(start.afterSeq), Number(start.afterRev)];
+  if (seq > 0 && rev > 0) throw bad('after_rev', 'at most one of after_seq and after_rev');
+  return rev > 0 ? { kind: 'rev', rev } : { kind: 'seq', seq };
 }
 
 function decode(bytes: Buffer): SubscribeRequest {

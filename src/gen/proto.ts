@@ -393,7 +393,7 @@ export interface ReadRequest {
   readonly direction: number;
   /** From an append or an earlier read. */
   readonly readToken: Uint8Array;
-  /** Who reads: sees its own pending and rejected messages. */
+  /** Who reads: sees its own pending and rejected messages whole. */
   readonly viewer: string;
 }
 export interface ReadRequestInput {
@@ -480,7 +480,7 @@ export const ConversationHead = codec<ConversationHead, ConversationHeadInput>('
 /** The first one of a stream has `start`, all others only `credits`. A client that ends its side of the stream needs no credits: then only the stream's own flow control slows the node down. */
 export interface SubscribeRequest {
   readonly start: SubscribeStart | null;
-  /** Messages that may be sent beyond those allowed so far. */
+  /** Messages and events that may be sent beyond those allowed so far. */
   readonly credits: number;
 }
 export interface SubscribeRequestInput {
@@ -493,7 +493,7 @@ export const SubscribeRequest = codec<SubscribeRequest, SubscribeRequestInput>('
 export interface SubscribeStart {
   /** Canonical text; empty = a partition. */
   readonly conversation: string;
-  /** Exclusive; 0 = from the oldest message. */
+  /** Exclusive: what came after that message; 0 = from the oldest. */
   readonly afterSeq: Long;
   /** Instead of after_seq; exclusive. */
   readonly afterRev: Long;
@@ -501,11 +501,11 @@ export interface SubscribeStart {
   readonly partition: number;
   /** Of the partition's log, exclusive; 0 = from the oldest entry. */
   readonly afterIndex: Long;
-  /** Messages that may be sent at once; 0 = 1,024. */
+  /** Messages and events that may be sent at once; 0 = 1,024. */
   readonly credits: number;
   /** Waits until this replica is not older than it. */
   readonly readToken: Uint8Array;
-  /** Who reads: sees its own pending and rejected messages. */
+  /** Who reads: sees its own pending and rejected messages whole. */
   readonly viewer: string;
 }
 export interface SubscribeStartInput {
@@ -522,7 +522,7 @@ export const SubscribeStart = codec<SubscribeStart, SubscribeStartInput>('paceli
 
 /** Any of its parts may be absent; messages come before the others. */
 export interface SubscribeResponse {
-  /** In order of seq, or of the log. */
+  /** Messages and events, in order of rev without a hole, or of the log. */
   readonly messages: readonly ChatMessage[];
   /** True once: everything that this replica had applied when it was reached has been sent. */
   readonly caughtUp: boolean;
@@ -575,7 +575,7 @@ export interface SubscribeResetInput {
 }
 export const SubscribeReset = codec<SubscribeReset, SubscribeResetInput>('paceline.v1.SubscribeReset');
 
-/** A stored message, or an event of its conversation (in subscriptions). */
+/** A stored message, or an event of its conversation (in subscriptions only). Each costs a credit. */
 export interface ChatMessage {
   /** 0 = an event: `command` says which. */
   readonly seq: Long;
@@ -583,17 +583,21 @@ export interface ChatMessage {
   readonly id: Long;
   /** Log time, ms since 1970. */
   readonly timeMs: Long;
-  /** As it was appended. */
+  /** As it was appended; others than the sender of a message that is not NORMAL get no key, body, content type or headers. */
   readonly command: AppendCommand | null;
   /** Raft index of the entry it stands in. */
   readonly index: Long;
   /** Its place in that entry, from 0. */
   readonly slot: number;
-  /** Of a message; where it is not NORMAL, others than its sender get no key, body, content type or headers. */
+  /** Of a message, when it was read: one that was released since it was stored is NORMAL. */
   readonly state: number;
   /** See AppendResult. */
   readonly late: boolean;
   readonly lateFor: Long;
+  /** Of a Release: the message it shows from now on, whole; absent where that can no longer be read. */
+  readonly subject: ChatMessage | null;
+  /** Of a RegisterDevice: the epoch it was given. */
+  readonly epoch: Long;
 }
 export interface ChatMessageInput {
   seq?: Long | number;
@@ -606,6 +610,8 @@ export interface ChatMessageInput {
   state?: number;
   late?: boolean;
   lateFor?: Long | number;
+  subject?: ChatMessageInput | null;
+  epoch?: Long | number;
 }
 export const ChatMessage = codec<ChatMessage, ChatMessageInput>('paceline.v1.ChatMessage');
 

@@ -19,7 +19,7 @@ import type {
 } from '../transport/types.ts';
 import type { NodeConfig } from './config.ts';
 import type { ScanRows } from './expiries.ts';
-import { ConversationFeed, PartitionFeed } from './feeds.ts';
+import { ConversationFeed, type FeedStart, PartitionFeed } from './feeds.ts';
 import {
   decodeFounding,
   differences,
@@ -32,8 +32,9 @@ import {
 import { type Group, refuseGroup } from './groups.ts';
 import type { HoldBudget } from './holds.ts';
 import { LogTime } from './log-time.ts';
-import { type Extent, type MessagePage, type PageRequest, readExtent, readPage } from './reader.ts';
+import { type MessagePage, type PageRequest, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
+import { type ConversationPlace, type Extent, readExtent } from './source.ts';
 import { TurnLoop } from './turn.ts';
 
 export interface NodeDeps {
@@ -158,14 +159,13 @@ export class Node implements TransportEvents {
   }
 
   /** What a conversation has on this replica, as far as applied. */
-  extent(conversation: string, shard: number): Promise<Extent> {
-    const replica = this.replicaOf(this.partitionOf(shard));
-    return readExtent(replica, this.deps.store, conversation, shard);
+  extent(of: ConversationPlace): Promise<Extent> {
+    return readExtent(this.replicaOf(this.partitionOf(of.shard)), this.deps.store, of);
   }
 
-  feed(conversation: string, shard: number, afterSeq: number): ConversationFeed {
-    const replica = this.replicaOf(this.partitionOf(shard));
-    return new ConversationFeed(replica, this.deps.store, conversation, shard, afterSeq);
+  feed(of: ConversationPlace, start: FeedStart): ConversationFeed {
+    const replica = this.replicaOf(this.partitionOf(of.shard));
+    return new ConversationFeed(replica, this.deps.store, of, start);
   }
 
   partitionFeed(partition: number, afterIndex: number): PartitionFeed {

@@ -156,6 +156,6 @@ export function commandAt(header: CommandsHeader, commands: Uint8Array, slot: nu
 }
 
 /** Whether a slot has a rev and no seq. */
-export function isEvent(extra: SlotExtra | undefined): boolean {
+export function isEvent(extra: Pick<SlotExtra, 'kind'> | undefined): boolean {
   return extra !== undefined && extra.kind !== SlotKind.MESSAGE && extra.kind !== SlotKind.PENDING;
 }

@@ -117,10 +117,18 @@ export class Heads {
     return places;
   }
 
-  /** Those that no event row on disk has yet, ascending. */
-  eventsInMemory(conversation: string): EventPlace[] {
-    const both = [this.frozen?.get(conversation), this.live.get(conversation)];
-    return both.flatMap((dirty) => (dirty === undefined ? [] : eventPlaces(dirty.events)));
+  /** Those of firstRev..lastRev that are not yet known to be on disk, ascending. */
+  eventsInMemory(conversation: string, firstRev: number, lastRev: number): EventPlace[] {
+    return this.dirtyWithEvents(conversation).flatMap(({ events }) => {
+      const start = firstEventFrom(events, firstRev);
+      return eventPlaces(events.slice(start, firstEventFrom(events, lastRev + 1)));
+    });
+  }
+
+  /** All before it have a row on disk; undefined: all have. */
+  oldestEventInMemory(conversation: string): EventPlace | undefined {
+    const [oldest] = this.dirtyWithEvents(conversation);
+    return oldest === undefined ? undefined : eventPlaces(oldest.events.slice(0, 4))[0];
   }
 
   freeze(): FrozenHeads {
@@ -139,6 +147,11 @@ export class Heads {
       this.keepClean(conversation, headOf(dirty));
     }
     this.frozen = null;
+  }
+
+  private dirtyWithEvents(conversation: string): Dirty[] {
+    const both = [this.frozen?.get(conversation), this.live.get(conversation)];
+    return both.flatMap((dirty) => (dirty && dirty.events.length > 0 ? [dirty] : []));
   }
 
   /** From the entry alone: it says where the message before stands. */
@@ -169,6 +182,18 @@ export class Heads {
     }
     this.clean.set(conversation, head);
   }
+}
+
+/** Where in rev, index, slot, seq, rev, ... the first event with rev >= `rev` begins. */
+function firstEventFrom(events: readonly number[], rev: number): number {
+  let low = 0;
+  let high = events.length / 4;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((events[middle * 4] ?? 0) < rev) low = middle + 1;
+    else high = middle;
+  }
+  return low * 4;
 }
 
 /** The rows of frozen heads. */

@@ -164,9 +164,14 @@ export class Rows {
     return this.heads.placesInMemory(conversation, firstSeq, lastSeq);
   }
 
-  /** Those that no event row on disk has yet, ascending. */
-  eventsInMemory(conversation: string): EventPlace[] {
-    return this.heads.eventsInMemory(conversation);
+  /** Those of firstRev..lastRev that are not yet known to be on disk, ascending. */
+  eventsInMemory(conversation: string, firstRev: number, lastRev: number): EventPlace[] {
+    return this.heads.eventsInMemory(conversation, firstRev, lastRev);
+  }
+
+  /** All before it have a row on disk; undefined: all have. */
+  oldestEventInMemory(conversation: string): EventPlace | undefined {
+    return this.heads.oldestEventInMemory(conversation);
   }
 
   /** Folding reached the Checkpoint entry at `index`; `write` and `written` must follow. */

@@ -1,30 +1,16 @@
 // The node's side of a subscription, on a real node that is a cluster of its own: what it says of its
 // progress, and that it sends no more than it has credits and room for.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { AppendSession } from '../../src/api/append-session.ts';
-import { Subscription } from '../../src/api/subscription.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import type { PacelineError } from '../../src/errors.ts';
-import {
-  AppendSessionRequest,
-  SubscribeRequest,
-  SubscribeResponse,
-  type SubscribeStartInput,
-} from '../../src/gen/proto.ts';
-import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
-import { Node } from '../../src/node/node.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
-import type { Transport } from '../../src/transport/types.ts';
+import { AppendSessionRequest, SubscribeRequest } from '../../src/gen/proto.ts';
+import type { Node } from '../../src/node/node.ts';
+import { type Alone, startAlone } from './alone.ts';
+import { Subscriber } from './subscriber.ts';
 
 const progressMs = 10_000;
 const conversation = 'g:a';
-const directory = mkdtempSync(path.join(tmpdir(), 'paceline-test-'));
-let node: Node;
-
 /** The machine's, but what is due after ten seconds is due when a test says so. */
 const held = new Set<() => void>();
 const clock: Clock = {
@@ -43,37 +29,15 @@ function passTenSeconds(): void {
   }
 }
 
-const alone: Transport = {
-  start: () => {},
-  send: () => false,
-  helloChanged: () => {},
-  connected: () => false,
-  lastRefusal: () => null,
-  close: async () => {},
-};
+let alone: Alone;
+let node: Node;
 
 beforeAll(async () => {
-  const address = '127.0.0.1:1';
-  const cluster = { ...defaultCluster('test'), partitions: 1 };
-  node = new Node({
-    config: {
-      ...{ id: 1, address, nodes: new Map([[1, address]]), cluster, version: 'test' },
-      ...{ limits: defaultLimits, raft: defaultRaftConfig },
-    },
-    ...{ store: await openStore({ directory }), transport: alone, clock, random: Math.random },
-    log: () => {},
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  await node.start();
-  await until('it leads', 10_000, () => node.replicas[0]?.ready === true);
+  alone = await startAlone(clock);
+  node = alone.node;
 });
 
-afterAll(async () => {
-  await node.stop();
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => alone.stop());
 
 async function append(count: number, bodyBytes = 1): Promise<void> {
   let answered = false;
@@ -86,46 +50,12 @@ async function append(count: number, bodyBytes = 1): Promise<void> {
   await until('they are stored', 5000, () => answered);
 }
 
-class Subscriber {
-  readonly said: SubscribeResponse[] = [];
-  readonly errors: PacelineError[] = [];
-  hasRoom = true;
-  readonly subscription = new Subscription(node, {
-    write: (response) => {
-      this.said.push(SubscribeResponse.decode(response));
-      return this.hasRoom;
-    },
-    fail: (error) => this.errors.push(error),
-  });
-
-  constructor(start: SubscribeStartInput) {
-    onTestFinished(() => this.subscription.close());
-    this.subscription.take(SubscribeRequest.encode({ start }));
-  }
-
-  give(credits: number): void {
-    this.subscription.take(SubscribeRequest.encode({ credits }));
-  }
-
-  get seqs(): number[] {
-    return this.said.flatMap(({ messages }) => messages.map(({ seq }) => Number(seq)));
-  }
-
-  get caughtUps(): number {
-    return this.said.filter(({ caughtUp }) => caughtUp).length;
-  }
-
-  get progress(): number[] {
-    return this.said.flatMap(({ progress }) => (progress === null ? [] : [Number(progress.seq)]));
-  }
-}
-
 const deadlineMs = 5000;
 
 describe('a subscription', () => {
   it('says CAUGHT_UP once, with its progress, and PROGRESS every ten seconds', async () => {
     await append(3);
-    const subscriber = new Subscriber({ conversation });
+    const subscriber = new Subscriber(node, { conversation });
     await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
     expect(subscriber.seqs).toEqual([1, 2, 3]);
     expect(subscriber.progress).toEqual([3]);
@@ -139,7 +69,7 @@ describe('a subscription', () => {
   });
 
   it('of a partition says its progress in indexes, entries without messages included', async () => {
-    const subscriber = new Subscriber({ partition: 0 });
+    const subscriber = new Subscriber(node, { partition: 0 });
     await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
     passTenSeconds();
     const { applied } = node.replicaOf(0).raft;
@@ -147,7 +77,7 @@ describe('a subscription', () => {
   });
 
   it('sends as many messages as it has credits for, and says CAUGHT_UP only with credits left', async () => {
-    const subscriber = new Subscriber({ conversation, credits: 2 });
+    const subscriber = new Subscriber(node, { conversation, credits: 2 });
     await until('two came', deadlineMs, () => subscriber.seqs.length === 2);
     passTenSeconds();
     expect(subscriber.seqs).toEqual([1, 2]);
@@ -160,7 +90,7 @@ describe('a subscription', () => {
   });
 
   it('stops while its stream is full, and goes on when there is room', async () => {
-    const subscriber = new Subscriber({ conversation, credits: 1000 });
+    const subscriber = new Subscriber(node, { conversation, credits: 1000 });
     subscriber.hasRoom = false;
     await append(400, 2000);
     await until('something came', deadlineMs, () => subscriber.said.length > 0);
@@ -174,14 +104,14 @@ describe('a subscription', () => {
   });
 
   it('is refused more than a million credits, and a second start', () => {
-    const subscriber = new Subscriber({ conversation, credits: 1_000_000 });
+    const subscriber = new Subscriber(node, { conversation, credits: 1_000_000 });
     expect(() => subscriber.give(1)).toThrow('credits: more than 1000000');
     const again = SubscribeRequest.encode({ start: { conversation } });
     expect(() => subscriber.subscription.take(again)).toThrow('a subscription is started once');
   });
 
   it('ends its timer and sends nothing more once it is closed', async () => {
-    const subscriber = new Subscriber({ conversation });
+    const subscriber = new Subscriber(node, { conversation });
     await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
     const { length } = subscriber.said;
     subscriber.subscription.close();

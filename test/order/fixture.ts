@@ -3,7 +3,12 @@
 import { type Command, scanCommand } from '../../src/command.ts';
 import { AppendCommand, type AppendCommandInput } from '../../src/gen/proto.ts';
 import type { DedupeKeys, Row } from '../../src/order/dedupe.ts';
-import { createColumns, encodeCommandsHeader } from '../../src/order/header.ts';
+import {
+  createColumns,
+  encodeCommandsHeader,
+  plainSlot,
+  type SlotExtra,
+} from '../../src/order/header.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
 import type { CheckpointRows, Rows } from '../../src/order/rows.ts';
 
@@ -68,8 +73,12 @@ export function identityOf(command: Command): string {
 }
 
 export interface Slot {
-  readonly command: Command;
+  readonly command: Pick<Command, 'bytes'>;
   readonly seq: number;
+  /** seq where not given: nothing but messages so far. */
+  readonly rev?: number;
+  /** null: a plain message. */
+  readonly extra?: Partial<SlotExtra> | null;
   readonly shard?: number;
   readonly idAheadMs?: number;
   /** Where the message before of its conversation stands. */
@@ -82,10 +91,12 @@ export function entryOf(
   index = 0,
 ): { header: Uint8Array; commands: Uint8Array } {
   const columns = createColumns();
-  for (const { command, seq, shard = 5, idAheadMs = 0, previous } of slots) {
+  for (const [slot, each] of slots.entries()) {
+    const { command, seq, shard = 5, idAheadMs = 0, previous, extra = null } = each;
+    if (extra !== null) columns.extras.set(slot, { ...plainSlot, ...extra });
     columns.lengths.push(command.bytes.length);
     columns.seqs.push(seq);
-    columns.revs.push(seq);
+    columns.revs.push(each.rev ?? seq);
     columns.idAheadMs.push(idAheadMs);
     columns.idCounters.push(0);
     columns.shards.push(shard);
