@@ -112,8 +112,9 @@ export class PacelineClient {
   }
 
   /**
-   * Follows a conversation, or a partition in log order: what is there, then what is new, each
-   * message once, in order, over failovers. Ends with `break`, the signal or the client's close.
+   * Follows a conversation, or a partition in log order: what is there, then what is new, each message
+   * and each other event (a gap, a release, ...) once, in order, over failovers. Ends with `break`,
+   * the signal or the client's close.
    *
    * ```ts
    * for await (const event of paceline.subscribe({ conversation: 'g:lobby', afterSeq: 0 })) {
@@ -135,7 +136,8 @@ export class PacelineClient {
   }
 
   /**
-   * The messages of `subscribe` alone; where the place asked for is gone it goes on with the oldest.
+   * The messages of `subscribe` alone, a pending one in its `state`; where the place asked for is gone
+   * it goes on with the oldest.
    *
    * ```ts
    * for await (const { seq } of paceline.messages({ conversation: 'g:lobby' })) {

@@ -1,5 +1,5 @@
 // A stored message as callers get it: plain numbers where they fit, one bigint for the id.
-import type { ChatMessage, ReadResponse } from '../gen/proto.ts';
+import { type ChatMessage, MessageState, type ReadResponse } from '../gen/proto.ts';
 
 export interface Message {
   readonly conversation: string;
@@ -11,12 +11,31 @@ export interface Message {
   /** Log time, ms since 1970. */
   readonly timeMs: number;
   readonly sender: string;
+  /**
+   * pending: it waits for its release. rejected: it is never shown. Others than its sender then get
+   * no key, body, content type or headers. A released one is normal.
+   */
+  readonly state: 'normal' | 'pending' | 'rejected';
+  /** It came after a later one of its sender had been stored: it stands at the end. */
+  readonly late: boolean;
+  /** With late: the rev of the gap in its place; 0 = none. */
+  readonly lateFor: number;
   /** Idempotency key; '' = it had none. */
   readonly key: string;
   readonly body: Uint8Array;
   /** '' = none was given. */
   readonly contentType: string;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Which of the sender's devices said it; '' = the only one. */
+  readonly device: string;
+  /** Of that device; 0 = none was given. */
+  readonly epoch: number;
+  /** The sender's own number of it; 0 = none was given. */
+  readonly clientSeq: number;
+  /** The clientSeq before it; null: it is no link of a chain. */
+  readonly prevClientSeq: number | null;
+  /** The sender's clock; 0 = not given. */
+  readonly clientTimeMs: number;
   /** Raft index of its entry, and its place there: the order of a partition. */
   readonly index: number;
   readonly slot: number;
@@ -37,10 +56,15 @@ export interface Page {
   readonly lagMs: number;
 }
 
+const states = new Map<number, Message['state']>([
+  [MessageState.MESSAGE_STATE_PENDING, 'pending'],
+  [MessageState.MESSAGE_STATE_REJECTED, 'rejected'],
+]);
+
 export function toMessage(message: ChatMessage): Message {
   const { command } = message;
   if (command === null) throw new TypeError('a stored message has its command');
-  const { conversation, sender, key, body, contentType, headers } = command;
+  const { conversation, sender, key, body, contentType, headers, device } = command;
   return {
     conversation,
     seq: Number(message.seq),
@@ -48,10 +72,18 @@ export function toMessage(message: ChatMessage): Message {
     id: BigInt(message.id.toString()),
     timeMs: Number(message.timeMs),
     sender,
+    state: states.get(message.state) ?? 'normal',
+    late: message.late,
+    lateFor: Number(message.lateFor),
     key,
     body,
     contentType,
     headers,
+    device,
+    epoch: Number(command.epoch),
+    clientSeq: Number(command.clientSeq),
+    prevClientSeq: Object.hasOwn(command, 'prevClientSeq') ? Number(command.prevClientSeq) : null,
+    clientTimeMs: Number(command.clientTimeMs),
     index: Number(message.index),
     slot: message.slot,
   };

@@ -25,6 +25,8 @@ export interface Read {
    * linearizable where it has not seen that part of the log yet. eventual: what the node has, at once.
    */
   readonly level?: 'linearizable' | 'at-least' | 'eventual';
+  /** Who reads: sees its own pending and rejected messages whole. */
+  readonly viewer?: string;
   /** Ask this server only. */
   readonly server?: string;
   /** A read token of another client. */
@@ -112,12 +114,12 @@ function mayTryAgain(error: PacelineError, isPinned: boolean): boolean {
 }
 
 function requestOf(read: Read, conversation: string, token?: Uint8Array): ReadRequestInput {
-  const { afterSeq = 0, beforeSeq = 0, aroundSeq = 0, limit = 100 } = read;
+  const { afterSeq = 0, beforeSeq = 0, aroundSeq = 0, limit = 100, viewer = '' } = read;
   const direction =
     read.direction === 'backward'
       ? ReadDirection.READ_DIRECTION_BACKWARD
       : ReadDirection.READ_DIRECTION_FORWARD;
-  const from = { conversation, afterSeq, beforeSeq, aroundSeq, limit, direction };
+  const from = { conversation, afterSeq, beforeSeq, aroundSeq, limit, direction, viewer };
   if (read.level === 'eventual') return { ...from, level: ReadLevel.READ_LEVEL_EVENTUAL };
   if (read.level === 'linearizable' || token === undefined) {
     return { ...from, level: ReadLevel.READ_LEVEL_LINEARIZABLE };

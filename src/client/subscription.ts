@@ -1,6 +1,6 @@
 // One subscription of a client: a stream to some node, opened again elsewhere after what was received
-// last, so that the consumer sees every message once, in order, whichever nodes die. Holds at most
-// one window of messages; credits go back as the consumer takes them.
+// last, so that the consumer sees every message and event once, in order, whichever nodes die. Holds
+// at most one window of them; credits go back as the consumer takes them.
 import type { Timer } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
 import {
@@ -10,13 +10,15 @@ import {
   type SubscribeStartInput,
 } from '../gen/proto.ts';
 import { subscribePath } from '../gen/services.ts';
-import { type Message, toMessage } from './message.ts';
+import { isStored, placeOf, type SubscriptionEvent, toEvent } from './subscription-events.ts';
 import { type ClientOptions, retryable, type Stream } from './types.ts';
 
 /** What to follow: a conversation, or a partition in log order. */
 export type Subscribe = SubscribeTarget & {
-  /** Messages the client may hold; 1,024 where not given. */
+  /** Messages and events the client may hold; 1,024 where not given. */
   readonly window?: number;
+  /** Who reads: sees its own pending and rejected messages whole. */
+  readonly viewer?: string;
   /** Follow this server only. */
   readonly server?: string;
   readonly signal?: AbortSignal;
@@ -25,7 +27,7 @@ export type Subscribe = SubscribeTarget & {
 type SubscribeTarget =
   | {
       readonly conversation: string;
-      /** Exclusive; 0 or absent = from the oldest message. */
+      /** What came after that message; 0 or absent = from the oldest. */
       readonly afterSeq?: number;
       /** Instead of afterSeq; exclusive. */
       readonly afterRev?: number;
@@ -35,20 +37,6 @@ type SubscribeTarget =
       /** Exclusive; 0 or absent = from the oldest entry. */
       readonly afterIndex?: number;
     };
-
-export type SubscriptionEvent =
-  | { readonly kind: 'message'; readonly message: Message }
-  /** Once: everything that was there when it began has been seen. */
-  | { readonly kind: 'caught-up' }
-  /** Nothing was missed up to here. */
-  | {
-      readonly kind: 'progress';
-      readonly seq: number;
-      readonly rev: number;
-      readonly index: number;
-    }
-  /** The place asked for is gone: what follows starts at `min`. */
-  | { readonly kind: 'reset'; readonly min: number; readonly max: number };
 
 export interface SubscriptionDeps {
   readonly options: ClientOptions;
@@ -76,7 +64,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private readonly window: number;
   private events: SubscriptionEvent[] = [];
   private taken = 0;
-  /** Messages among the events that are not taken. */
+  /** Messages and events of the log that are not taken. */
   private held = 0;
   private owedCredits = 0;
   private stream: Stream | null = null;
@@ -89,8 +77,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private ended = false;
   private error: Error | null = null;
   private caughtUp = false;
-  /** The newest place received. */
-  private seq: number;
+  /** The newest place received; of a conversation 0 = none, and none was asked for by rev. */
   private rev: number;
   private index: number;
   private slot = -1;
@@ -100,7 +87,6 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.deps = deps;
     this.window = Math.max(1, subscribe.window ?? windowDefault);
     const isConversation = 'conversation' in subscribe;
-    this.seq = isConversation ? (subscribe.afterSeq ?? 0) : 0;
     this.rev = isConversation ? (subscribe.afterRev ?? 0) : 0;
     this.index = isConversation ? 0 : (subscribe.afterIndex ?? 0);
     const { signal } = subscribe;
@@ -119,7 +105,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     const event = this.events[this.taken];
     if (event !== undefined) {
       this.taken += 1;
-      if (event.kind === 'message') this.held -= 1;
+      if (isStored(event)) this.held -= 1;
       this.give(event);
       return Promise.resolve({ done: false, value: event });
     }
@@ -160,16 +146,17 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
 
   private start(): SubscribeStartInput {
     const readToken = this.deps.token();
-    const token = readToken === undefined ? {} : { readToken };
     const { subscribe } = this;
+    const { viewer = '' } = subscribe;
+    const more = { viewer, ...(readToken === undefined ? {} : { readToken }) };
     if ('conversation' in subscribe) {
-      const { conversation } = subscribe;
-      const place = this.seq > 0 ? { afterSeq: this.seq } : { afterRev: this.rev };
-      return { conversation, ...place, ...token };
+      const { conversation, afterSeq = 0 } = subscribe;
+      const place = this.rev > 0 ? { afterRev: this.rev } : { afterSeq };
+      return { conversation, ...place, ...more };
     }
     // An entry that was received in part is asked for again; what is known of it is passed over.
     const afterIndex = this.slot >= 0 ? this.index - 1 : this.index;
-    return { partition: subscribe.partition, afterIndex, ...token };
+    return { partition: subscribe.partition, afterIndex, ...more };
   }
 
   private take(response: SubscribeResponse): void {
@@ -187,6 +174,8 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     if (progress !== null) {
       const { seq, rev, index } = progress;
       const at = { seq: Number(seq), rev: Number(rev), index: Number(index) };
+      // Where nothing was received yet, or what was there held nothing for us.
+      this.rev = Math.max(this.rev, at.rev);
       if (at.index > this.index) {
         this.index = at.index;
         this.slot = -1;
@@ -200,21 +189,20 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   }
 
   private takeMessage(received: ChatMessage): void {
-    const message = toMessage(received);
-    const { seq, rev, index, slot } = message;
+    const event = toEvent(received);
+    const { rev, index, slot } = placeOf(event);
     const isKnown =
       'conversation' in this.subscribe
-        ? seq <= this.seq
+        ? rev <= this.rev
         : index < this.index || (index === this.index && slot <= this.slot);
     if (isKnown) {
       this.giveCredit();
       return;
     }
-    this.seq = seq;
     this.rev = rev;
     this.index = index;
     this.slot = slot;
-    this.put({ kind: 'message', message });
+    this.put(event);
   }
 
   private put(event: SubscriptionEvent): void {
@@ -226,7 +214,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
       this.events[this.events.length - 1] = event;
     } else {
       this.events.push(event);
-      if (event.kind === 'message') this.held += 1;
+      if (isStored(event)) this.held += 1;
     }
   }
 
@@ -241,7 +229,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
       this.events.splice(0, this.taken);
       this.taken = 0;
     }
-    if (event.kind === 'message') this.giveCredit();
+    if (isStored(event)) this.giveCredit();
     if (this.isParked) this.open();
   }
 

@@ -1,12 +1,19 @@
 // A subscription of the client over streams that are lost at any moment: no hole, no repeat, and no
 // more in memory than its window.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Subscribe, SubscriptionEvent } from '../../src/client/subscription.ts';
+import type { Subscribe } from '../../src/client/subscription.ts';
 import { Subscription } from '../../src/client/subscription.ts';
+import { isStored, placeOf, type SubscriptionEvent } from '../../src/client/subscription-events.ts';
 import type { ClientTransport, Stream, StreamEvents } from '../../src/client/types.ts';
 import { PacelineError, type Reason } from '../../src/errors.ts';
 import {
+  type AppendCommandInput,
   type ChatMessageInput,
+  GapAction,
+  MessageState,
+  OrderPolicy,
+  PendingEnd,
   SubscribeRequest,
   SubscribeResponse,
   type SubscribeResponseInput,
@@ -84,6 +91,16 @@ function message(seq: number, index = seq, slot = 0): ChatMessageInput {
   return { seq, rev: seq, id: seq, timeMs: 1, index, slot, command };
 }
 
+/** An event that is no message. */
+function eventAt(rev: number, command: AppendCommandInput): ChatMessageInput {
+  const sent = { conversation: 'g:a', sender: 's', ...command };
+  return { rev, id: rev, timeMs: 1, index: rev, slot: 0, command: sent };
+}
+
+function placeAsked({ start }: FakeStream) {
+  return { afterSeq: Number(start?.afterSeq), afterRev: Number(start?.afterRev) };
+}
+
 function messages(from: number, to: number): ChatMessageInput[] {
   return Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
 }
@@ -103,18 +120,89 @@ function placesOf(events: readonly SubscriptionEvent[]): string[] {
   });
 }
 
+/** Of messages and events. */
+function revsOf(events: readonly SubscriptionEvent[]): number[] {
+  return events.flatMap((event) => (isStored(event) ? [placeOf(event).rev] : []));
+}
+
 describe('a lost stream', () => {
-  it('of a conversation goes on after the newest seq received', async () => {
+  it('of a conversation goes on after the newest rev received', async () => {
     const { clock, subscription, newest, streams } = open({ conversation: 'g:a', afterSeq: 4 });
-    expect(Number(newest().start?.afterSeq)).toBe(4);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 4, afterRev: 0 });
     newest().say({ messages: messages(5, 7) });
     newest().end('UNREACHABLE');
     await clock.pass(10);
     expect(streams).toHaveLength(2);
-    expect(Number(newest().start?.afterSeq)).toBe(7);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 0, afterRev: 7 });
     newest().say({ messages: messages(7, 9), caughtUp: true });
     const events = await take(subscription, 6);
     expect(placesOf(events)).toEqual(['5/0', '6/0', '7/0', '8/0', '9/0', 'caught-up']);
+  });
+
+  it('of a conversation goes on after an event that is no message, and passes over what it has', async () => {
+    const { clock, subscription, newest } = open({ conversation: 'g:a', afterSeq: 4 });
+    newest().say({ messages: [eventAt(7, { setPolicy: {} }), { ...message(5), rev: 8 }] });
+    newest().say({ messages: [eventAt(9, { release: { seq: 3 } })] });
+    newest().end('UNREACHABLE');
+    await clock.pass(10);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 0, afterRev: 9 });
+    const again = [eventAt(9, { release: { seq: 3 } }), eventAt(10, { reject: { seq: 2 } })];
+    newest().say({ messages: again });
+    expect(revsOf(await take(subscription, 4))).toEqual([7, 8, 9, 10]);
+  });
+
+  it('of a conversation asks again for the seq given where nothing but its place was said', async () => {
+    const { clock, newest } = open({ conversation: 'g:a', afterSeq: 4 });
+    newest().end('UNREACHABLE');
+    await clock.pass(10);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 4, afterRev: 0 });
+    newest().say({ progress: { seq: 4, rev: 0 } });
+    newest().say({ progress: { seq: 4, rev: 6 } });
+    newest().end('UNREACHABLE');
+    await clock.pass(10);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 0, afterRev: 6 });
+  });
+
+  it('at any moment leaves no hole and no repeat, of messages and events', async () => {
+    const step = fc.oneof(fc.nat(6), fc.constant('lose' as const), fc.constant('take' as const));
+    const steps = fc.array(step, { maxLength: 60 });
+    const history = fc.array(fc.boolean(), { minLength: 1, maxLength: 40 });
+    const property = fc.asyncProperty(history, steps, fc.boolean(), async (isEvent, all, whole) => {
+      let seq = 0;
+      const log = isEvent.map((event, i) => {
+        const at = { index: 1 + Math.floor(i / 3), slot: i % 3, rev: i + 1 };
+        if (event) return { ...eventAt(i + 1, { reject: { seq: 1 } }), ...at };
+        seq += 1;
+        return { ...message(seq), ...at };
+      });
+      const { clock, subscription, newest } = open(
+        whole ? { partition: 0, window: 5 } : { conversation: 'g:a', window: 5 },
+      );
+      let [sent, received, last] = [0, 0, newest()];
+      const taken: SubscriptionEvent[] = [];
+      const rest = [...log, ...log].flatMap(() => ['take' as const, 1]);
+      for (const each of [...all, ...rest, 'take' as const]) {
+        if (each === 'lose' && newest().isOpen) newest().end('UNREACHABLE');
+        if (each === 'lose') await clock.pass(1000);
+        if (newest() !== last) {
+          last = newest();
+          sent = 0;
+        }
+        if (each === 'take' && taken.length < received)
+          taken.push(...(await take(subscription, 1)));
+        if (typeof each !== 'number' || !last.isOpen) continue;
+        const { afterRev, afterIndex } = last.start ?? {};
+        const after = log.filter(({ rev, index }) => {
+          return whole ? index > Number(afterIndex) : rev > Number(afterRev);
+        });
+        const next = after.slice(sent, Math.min(sent + each, last.credits));
+        sent += next.length;
+        received = Math.max(received, next.at(-1)?.rev ?? 0);
+        if (next.length > 0) last.say({ messages: next });
+      }
+      expect(revsOf(taken)).toEqual(log.map(({ rev }) => rev));
+    });
+    await fc.assert(property, { numRuns: 200 });
   });
 
   it('of a partition asks again for an entry received in part, and passes over what it has', async () => {
@@ -192,6 +280,17 @@ describe('the window', () => {
     expect(newest().credits).toBe(16);
   });
 
+  it('counts events that are no messages as messages', async () => {
+    const { subscription, newest } = open({ conversation: 'g:a', window: 4 });
+    newest().say({ messages: [1, 2, 3, 4].map((rev) => eventAt(rev, { reject: { seq: 1 } })) });
+    await take(subscription, 1);
+    expect(newest().credits).toBe(5);
+    await take(subscription, 3);
+    newest().say({ caughtUp: true, progress: { rev: 4 } });
+    await take(subscription, 2);
+    expect(newest().credits).toBe(8);
+  });
+
   it('is not passed by streams that are lost while nobody takes anything', async () => {
     const { clock, subscription, newest, streams } = open({ conversation: 'g:a', window: 8 });
     newest().say({ messages: messages(1, 5) });
@@ -205,7 +304,7 @@ describe('the window', () => {
     await take(subscription, 1);
     expect(streams).toHaveLength(3);
     expect(newest().credits).toBe(1);
-    expect(Number(newest().start?.afterSeq)).toBe(8);
+    expect(placeAsked(newest())).toEqual({ afterSeq: 0, afterRev: 8 });
     newest().say({ messages: [message(9)] });
     expect(placesOf(await take(subscription, 8)).at(-1)).toBe('9/0');
   });
@@ -217,6 +316,76 @@ describe('the window', () => {
     const [progress, next] = await take(subscription, 2);
     expect(progress).toEqual({ kind: 'progress', seq: 100, rev: 100, index: 0 });
     expect(next?.kind).toBe('message');
+  });
+});
+
+describe('what is told', () => {
+  const told = async (received: ChatMessageInput) => {
+    const { subscription, newest } = open({ conversation: 'g:a' });
+    newest().say({ messages: [received] });
+    const [event] = await take(subscription, 1);
+    return event;
+  };
+  const place = { conversation: 'g:a', sender: 's', rev: 7, timeMs: 1, index: 7, slot: 0 };
+
+  it('of a gap is whose messages are missing, and which', async () => {
+    const gapMarker = { device: 'phone', epoch: 2, after: 3, before: 9 };
+    const gap = { kind: 'gap', device: 'phone', epoch: 2, after: 3, before: 9 };
+    expect(await told(eventAt(7, { gapMarker }))).toEqual({ ...place, ...gap });
+  });
+
+  it('of a release is the message that is shown from now on, null where it is gone', async () => {
+    const release = eventAt(7, { release: { seq: 4 } });
+    const event = await told({ ...release, subject: message(4) });
+    expect(event).toMatchObject({ ...place, kind: 'released', seq: 4 });
+    expect(event).toMatchObject({ message: { seq: 4, sender: 's', body: Buffer.from('x') } });
+    expect(await told(release)).toEqual({ ...place, kind: 'released', seq: 4, message: null });
+  });
+
+  it('of a rejection is its seq, of a device its epoch', async () => {
+    const rejection = { ...place, kind: 'rejected', seq: 4 };
+    expect(await told(eventAt(7, { reject: { seq: 4 } }))).toEqual(rejection);
+    const device = { ...eventAt(7, { registerDevice: { device: 'phone' } }), epoch: 12 };
+    expect(await told(device)).toEqual({ ...place, kind: 'device', device: 'phone', epoch: 12 });
+  });
+
+  it('of a policy is what it says, its waits only where it gives them', async () => {
+    const all = { gapAction: GapAction.GAP_ACTION_SKIP, gapWaitMs: 0, pendingTtlMs: 500 };
+    const order = OrderPolicy.ORDER_POLICY_SERVER;
+    const pendingEnd = PendingEnd.PENDING_END_RELEASE;
+    expect(await told(eventAt(7, { setPolicy: { ...all, order, pendingEnd } }))).toEqual({
+      ...{ ...place, kind: 'policy' },
+      policy: { ...all, order: 'server', gapAction: 'skip', pendingEnd: 'release' },
+    });
+    expect(await told(eventAt(7, { setPolicy: {} }))).toEqual({
+      ...{ ...place, kind: 'policy' },
+      policy: { order: 'sender', gapAction: 'mark', pendingEnd: 'reject' },
+    });
+  });
+
+  it('of an event of a later version is that there is one', async () => {
+    expect(await told(eventAt(7, {}))).toEqual({ ...place, kind: 'unknown' });
+  });
+
+  it('of a message is its state, whether it is late, and its link', async () => {
+    const link = { device: 'phone', epoch: 2, clientSeq: 5, prevClientSeq: 0, clientTimeMs: 9 };
+    const command = { conversation: 'g:a', sender: 's', ...link };
+    const state = MessageState.MESSAGE_STATE_PENDING;
+    const full = await told({ ...message(7), command, state, late: true, lateFor: 3 });
+    expect(full).toMatchObject({ message: { ...link, state: 'pending', late: true, lateFor: 3 } });
+    const none = { device: '', epoch: 0, clientSeq: 0, prevClientSeq: null, clientTimeMs: 0 };
+    const plain = { ...none, state: 'normal', late: false, lateFor: 0 };
+    expect(await told(message(7))).toMatchObject({ message: plain });
+  });
+
+  it('to whom is said on every stream', async () => {
+    const { clock, newest } = open({ conversation: 'g:a', viewer: 'ann' });
+    newest().say({ messages: [message(1)] });
+    newest().end('UNREACHABLE');
+    await clock.pass(10);
+    expect(newest().start?.viewer).toBe('ann');
+    expect(open({ partition: 1, viewer: 'ann' }).newest().start?.viewer).toBe('ann');
+    expect(open({ partition: 1 }).newest().start?.viewer).toBe('');
   });
 });
 

@@ -32,6 +32,7 @@ export { type Clock, systemClock, type Timer } from '../../clock.ts';
 export { PacelineError, type Reason } from '../../errors.ts';
 export type { Append, Appended } from '../append.ts';
 export { PacelineClient } from '../client.ts';
+export type { Policy } from '../events.ts';
 export type { Gap } from '../marked-gaps.ts';
 export type { Message, Page } from '../message.ts';
 export {
@@ -42,4 +43,5 @@ export {
   type PutResult,
 } from '../ordered-view.ts';
 export type { Head, Read } from '../reads.ts';
-export type { Subscribe, Subscription, SubscriptionEvent } from '../subscription.ts';
+export type { Subscribe, Subscription } from '../subscription.ts';
+export type { ConversationEvent, SubscriptionEvent } from '../subscription-events.ts';
