@@ -1,16 +1,18 @@
-// `paceline export`: a whole conversation as it was when the export began, each body and one \n as bytes.
+// `paceline export`: the messages of a whole conversation as it was when the export began, each body and
+// one \n as bytes. One that is not shown has a line too, (pending) or (rejected), and is counted aloud.
 import { assert } from '../assert.ts';
 import type { PacelineClient } from '../client/client.ts';
 import type { Message, Page } from '../client/message.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
-import { levelOf, timeoutMsOf } from './flags.ts';
-import { messageJson } from './messages.ts';
-import { jsonLine, write } from './output.ts';
+import { levelOf, timeoutMsOf, viewerOf } from './flags.ts';
+import { isHidden, messageJson, shownBody } from './messages.ts';
+import { jsonLine, note, write } from './output.ts';
 import { serverOf } from './status.ts';
 
 export interface ExportFlags extends ServersFlag {
   readonly node?: string;
   readonly level: string;
+  readonly viewer?: string;
   readonly json?: boolean;
   readonly timeout: string;
 }
@@ -23,11 +25,14 @@ export async function exportConversation(conversation: string, flags: ExportFlag
   const servers = serversOf(flags);
   const client = connect(servers, timeoutMsOf(flags));
   try {
-    const at = await serverOf(client, servers, flags);
+    const at = { ...(await serverOf(client, servers, flags)), ...viewerOf(flags) };
+    let hidden = 0;
     const first = await client.read({ conversation, limit, level, ...at });
     for await (const messages of pages(client, conversation, first, at)) {
       await write(flags.json ? jsonLines(messages) : bodies(messages));
+      hidden += messages.filter(isHidden).length;
     }
+    if (hidden > 0) note(`${hidden} not shown: pending or rejected`);
   } finally {
     await client.close();
   }
@@ -38,7 +43,7 @@ async function* pages(
   client: PacelineClient,
   conversation: string,
   first: Page,
-  at: { readonly server?: string },
+  at: { readonly server?: string; readonly viewer?: string },
 ): AsyncGenerator<readonly Message[]> {
   const end = first.headSeq;
   let { messages } = first;
@@ -52,7 +57,7 @@ async function* pages(
 }
 
 function bodies(messages: readonly Message[]): Buffer {
-  return Buffer.concat(messages.flatMap(({ body }) => [body, newline]));
+  return Buffer.concat(messages.flatMap((message) => [shownBody(message), newline]));
 }
 
 function jsonLines(messages: readonly Message[]): string {

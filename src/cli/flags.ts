@@ -19,6 +19,11 @@ export function levelOf(text: string): 'linearizable' | 'eventual' {
   throw usage('level', `"${text}" is not linearizable or eventual`);
 }
 
+/** --viewer, as reads and subscriptions take it. */
+export function viewerOf({ viewer }: { readonly viewer?: string }): { viewer?: string } {
+  return viewer === undefined ? {} : { viewer };
+}
+
 export function usage(field: string, problem: string): PacelineError {
   return new PacelineError({ reason: 'BAD_REQUEST', field, message: `${field} ${problem}` });
 }

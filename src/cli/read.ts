@@ -1,7 +1,7 @@
 // `paceline read`: messages of one conversation in order, and who answered how fresh.
 import type { Page } from '../client/message.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
-import { levelOf, timeoutMsOf, whole } from './flags.ts';
+import { levelOf, timeoutMsOf, viewerOf, whole } from './flags.ts';
 import { messageJson, messageLine } from './messages.ts';
 import { note, say, sayJson } from './output.ts';
 import { serverOf } from './status.ts';
@@ -11,6 +11,7 @@ export interface ReadFlags extends ServersFlag {
   readonly limit?: string;
   readonly node?: string;
   readonly level: string;
+  readonly viewer?: string;
   readonly json?: boolean;
   readonly timeout: string;
 }
@@ -24,7 +25,7 @@ export async function read(conversation: string, flags: ReadFlags): Promise<void
   const servers = serversOf(flags);
   const client = connect(servers, timeoutMsOf(flags));
   try {
-    const at = await serverOf(client, servers, flags);
+    const at = { ...(await serverOf(client, servers, flags)), ...viewerOf(flags) };
     let left = wanted;
     let page: Page | null = null;
     while (left > 0) {

@@ -1,10 +1,10 @@
 // `paceline tail`: follows a conversation, or a partition in log order, until Ctrl-C or --limit.
 import type { PacelineClient } from '../client/client.ts';
-import type { Message } from '../client/message.ts';
+import { isStored, type StoredEvent } from '../client/events.ts';
 import type { Subscribe, Subscription } from '../client/subscription.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
-import { timeoutMsOf, usage, whole } from './flags.ts';
-import { messageJson, messageLine } from './messages.ts';
+import { timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
+import { eventJson, eventLine, messageJson, messageLine } from './messages.ts';
 import { jsonLine, note, onInterrupt, write } from './output.ts';
 import { clusterStatus, serverOf } from './status.ts';
 
@@ -15,6 +15,7 @@ export interface TailFlags extends ServersFlag {
   readonly from: string;
   readonly limit?: string;
   readonly node?: string;
+  readonly viewer?: string;
   readonly json?: boolean;
   readonly timeout: string;
 }
@@ -38,7 +39,8 @@ export async function tail(conversation: string | undefined, flags: TailFlags): 
   onInterrupt(() => process.exit(0));
   try {
     const at = await serverOf(client, servers, flags);
-    const subscription = client.subscribe({ ...(await place(client, servers, target)), ...at });
+    const from = await place(client, servers, target);
+    const subscription = client.subscribe({ ...from, ...at, ...viewerOf(flags) });
     await follow(subscription, target, limit, flags);
   } finally {
     await client.close();
@@ -89,36 +91,37 @@ async function follow(
 ): Promise<void> {
   const lineOf = 'partition' in target ? partitionLine : conversationLine;
   // A partition's newest messages are known only once all of the newest entries were seen.
-  let held: string[] | null = 'partition' in target && target.afterIndex === null ? [] : null;
+  let held: StoredEvent[] | null = 'partition' in target && target.afterIndex === null ? [] : null;
   let left = limit;
-  const show = async (line: string) => {
-    if (left > 0) await write(`${line}\n`);
-    left -= 1;
+  const show = async (event: StoredEvent) => {
+    if (left > 0) await write(`${lineOf(event, flags)}\n`);
+    if (event.kind === 'message') left -= 1;
   };
   for await (const event of subscription) {
     if (event.kind === 'reset') await sayReset(event.min, event.max, target, flags);
     if (event.kind === 'caught-up') {
-      for (const line of held ?? []) await show(line);
+      for (const each of held ?? []) await show(each);
       held = null;
       await sayCaughtUp(flags);
     }
-    if (event.kind === 'message') {
-      const line = lineOf(event.message, flags);
-      if (held === null) await show(line);
-      else held = [...held, line].slice(-newestShown);
+    if (isStored(event)) {
+      if (held === null) await show(event);
+      else held = [...held, event].slice(-newestShown);
     }
     if (left <= 0) return;
   }
 }
 
-function conversationLine(message: Message, flags: TailFlags): string {
-  return flags.json ? jsonLine(messageJson(message)) : messageLine(message);
+function conversationLine(event: StoredEvent, { json }: TailFlags): string {
+  if (!json) return event.kind === 'message' ? messageLine(event.message) : eventLine(event);
+  return jsonLine(event.kind === 'message' ? messageJson(event.message) : eventJson(event));
 }
 
-function partitionLine(message: Message, flags: TailFlags): string {
-  const { conversation, index, slot } = message;
-  if (!flags.json) return `${conversation}  ${messageLine(message).trimStart()}`;
-  return jsonLine({ conversation, index, slot, ...messageJson(message) });
+function partitionLine(event: StoredEvent, flags: TailFlags): string {
+  const { conversation, index, slot } = event.kind === 'message' ? event.message : event;
+  if (!flags.json) return `${conversation}  ${conversationLine(event, flags).trimStart()}`;
+  const fields = event.kind === 'message' ? messageJson(event.message) : eventJson(event);
+  return jsonLine({ conversation, index, slot, ...fields });
 }
 
 async function sayReset(
