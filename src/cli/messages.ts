@@ -1,6 +1,7 @@
 // How commands show a message: a line for people, or an object for --json that holds every byte.
-import type { ConversationEvent, Policy } from '../client/events.ts';
+import type { Policy } from '../client/event-append.ts';
 import type { Message } from '../client/message.ts';
+import type { ConversationEvent } from '../client/subscription-events.ts';
 
 /** `seq  sender: body`, one line whatever the body holds; (pending), (rejected) and (late) behind it. */
 export function messageLine(message: Message): string {

@@ -1,7 +1,7 @@
 // `paceline tail`: follows a conversation, or a partition in log order, until Ctrl-C or --limit.
 import type { PacelineClient } from '../client/client.ts';
-import { isStored, type StoredEvent } from '../client/events.ts';
 import type { Subscribe, Subscription } from '../client/subscription.ts';
+import { isStored, type StoredEvent } from '../client/subscription-events.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
 import { timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
 import { eventJson, eventLine, messageJson, messageLine } from './messages.ts';

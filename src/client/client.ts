@@ -5,7 +5,7 @@ import type { GetStatusResponse } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Append, Appended } from './append.ts';
 import { Appends } from './appends.ts';
-import type { EventAppend, PolicyChange } from './event-append.ts';
+import type { EventAppend, Policy } from './event-append.ts';
 import type { Message, Page } from './message.ts';
 import { PartitionMap } from './partition-map.ts';
 import { type Head, type Read, Reads } from './reads.ts';
@@ -50,7 +50,7 @@ export class PacelineClient {
   }
 
   /** Replaces the conversation's policy. Errors: those of `append`. */
-  setPolicy(change: EventOf<{ readonly policy: PolicyChange }>): Promise<Appended> {
+  setPolicy(change: EventOf<{ readonly policy: Policy }>): Promise<Appended> {
     const { policy, ...rest } = change;
     return this.startEvent({ ...rest, event: { kind: 'policy', policy } });
   }

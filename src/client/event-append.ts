@@ -9,7 +9,7 @@ import {
 } from '../gen/proto.ts';
 
 /** What is absent is the default of the conversation's type. */
-export interface PolicyChange {
+export interface Policy {
   /** sender: each sender's messages in the order of its chain (default); server: as they arrive. */
   readonly order?: 'sender' | 'server';
   /** What ends the wait for a missing predecessor: mark (default), reject or skip. */
@@ -32,7 +32,7 @@ export interface EventAppend {
 }
 
 export type Event =
-  | { readonly kind: 'policy'; readonly policy: PolicyChange }
+  | { readonly kind: 'policy'; readonly policy: Policy }
   | { readonly kind: 'release' | 'reject'; readonly seq: number }
   | { readonly kind: 'device'; readonly device: string };
 
@@ -63,7 +63,7 @@ export function eventInput(event: Event): AppendCommandInput {
   }
 }
 
-function policyInput(policy: PolicyChange): SetPolicyInput {
+function policyInput(policy: Policy): SetPolicyInput {
   const { order, gapAction, gapWaitMs, pendingTtlMs, pendingEnd } = policy;
   const input: SetPolicyInput = {};
   if (order !== undefined) input.order = orders[order];

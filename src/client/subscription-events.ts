@@ -6,7 +6,7 @@ import {
   PendingEnd,
   type SetPolicy,
 } from '../gen/proto.ts';
-import type { Policy } from './events.ts';
+import type { Policy } from './event-append.ts';
 import { type Message, toMessage } from './message.ts';
 
 /** Of every event but a message, which has its own. */

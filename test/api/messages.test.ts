@@ -32,19 +32,23 @@ const whole: AppendCommandInput = {
   ...{ prevClientSeq: 0, clientTimeMs: 99, pending: true },
 };
 
+/** Nobody ends them in the meantime. */
+const dueMs = Date.now() + 3_600_000;
+const pendingSlot = { kind: SlotKind.PENDING, dueMs };
+
 /** Messages 1 (plain), 2 to 4 (pending), then 3 rejected, 4 released, a gap, and 5, late for it. */
 const commands: readonly (readonly [input: AppendCommandInput, extra: Partial<SlotExtra>])[] = [
   [{ sender, body: Buffer.from('1') }, {}],
-  [whole, { kind: SlotKind.PENDING }],
-  [{ ...whole, key: 'k3', clientSeq: 8 }, { kind: SlotKind.PENDING }],
-  [{ ...whole, key: 'k4', clientSeq: 9 }, { kind: SlotKind.PENDING }],
+  [whole, pendingSlot],
+  [{ ...whole, key: 'k3', clientSeq: 8 }, pendingSlot],
+  [{ ...whole, key: 'k4', clientSeq: 9 }, pendingSlot],
   [
     { sender: 'mod', key: 'r3', reject: { seq: 3 } },
-    { kind: SlotKind.REJECT, target: 3 },
+    { kind: SlotKind.REJECT, target: 3, dueMs },
   ],
   [
     { sender: 'mod', key: 'r4', release: { seq: 4 } },
-    { kind: SlotKind.RELEASE, target: 4 },
+    { kind: SlotKind.RELEASE, target: 4, dueMs },
   ],
   [{ sender, gapMarker: { device: 'phone', after: 9, before: 12 } }, { kind: SlotKind.GAP }],
   [{ sender, body: Buffer.from('late') }, { lateFor: 7 }],

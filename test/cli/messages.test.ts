@@ -8,8 +8,8 @@ import {
   messageLine,
   shownBody,
 } from '../../src/cli/messages.ts';
-import type { ConversationEvent } from '../../src/client/events.ts';
 import type { Message } from '../../src/client/message.ts';
+import type { ConversationEvent } from '../../src/client/subscription-events.ts';
 
 const place = { conversation: 'g:a', rev: 9, timeMs: 1, index: 4, slot: 2, sender: 'ann' };
 

@@ -32,7 +32,7 @@ export { type Clock, systemClock, type Timer } from '../../clock.ts';
 export { PacelineError, type Reason } from '../../errors.ts';
 export type { Append, Appended } from '../append.ts';
 export { PacelineClient } from '../client.ts';
-export type { Policy } from '../events.ts';
+export type { Policy } from '../event-append.ts';
 export type { Gap } from '../marked-gaps.ts';
 export type { Message, Page } from '../message.ts';
 export {
