@@ -57,8 +57,8 @@ function eventText(event: ConversationEvent): string {
 }
 
 function policyText({ order, gapAction, gapWaitMs, pendingTtlMs, pendingEnd }: Policy): string {
-  const wait = gapWaitMs === null ? '' : ` after ${gapWaitMs} ms`;
-  const ttl = pendingTtlMs === null ? '' : ` after ${pendingTtlMs} ms`;
+  const wait = gapWaitMs === undefined ? '' : ` after ${gapWaitMs} ms`;
+  const ttl = pendingTtlMs === undefined ? '' : ` after ${pendingTtlMs} ms`;
   return `order ${order}, gaps ${gapAction}${wait}, pending ${pendingEnd}${ttl}`;
 }
 

@@ -57,10 +57,6 @@ export function stateKey(shard: number, conversation: string, seq: number): Uint
   return numberedKey(shard, kind.state, conversation, seq);
 }
 
-export function stateKeySeq(key: Uint8Array): number {
-  return indexKeyFirstSeq(key);
-}
-
 /** Of what ends by itself, in the order of time. `conversation` '': before all of that time. */
 export function dueKey(
   dueMs: number,

@@ -62,7 +62,7 @@ describe('a message', () => {
 
 describe('an event', () => {
   const policy = { order: 'server', gapAction: 'skip', pendingEnd: 'reject' } as const;
-  const waits = { gapWaitMs: 5, pendingTtlMs: null };
+  const waits = { gapWaitMs: 5 };
   const gap = { ...place, kind: 'gap', epoch: 1, after: 3, before: 9 } as const;
   const released = { ...place, kind: 'released', seq: 7, sender: 'mod' } as const;
   it.each<[line: string, event: ConversationEvent]>([

@@ -281,14 +281,17 @@ describe('the window', () => {
   });
 
   it('counts events that are no messages as messages', async () => {
-    const { subscription, newest } = open({ conversation: 'g:a', window: 4 });
+    const { clock, subscription, newest } = open({ conversation: 'g:a', window: 4 });
     newest().say({ messages: [1, 2, 3, 4].map((rev) => eventAt(rev, { reject: { seq: 1 } })) });
     await take(subscription, 1);
     expect(newest().credits).toBe(5);
+    newest().end('UNREACHABLE');
+    await clock.pass(10);
+    expect(newest().credits).toBe(1);
     await take(subscription, 3);
     newest().say({ caughtUp: true, progress: { rev: 4 } });
     await take(subscription, 2);
-    expect(newest().credits).toBe(8);
+    expect(newest().credits).toBe(4);
   });
 
   it('is not passed by streams that are lost while nobody takes anything', async () => {
