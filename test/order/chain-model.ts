@@ -144,10 +144,8 @@ export class ChainModel {
     const others = this.heldWith(sent);
     const bytes = [...others, hold].reduce((sum, each) => sum + bytesOf(each.sent).length, 0);
     if (this.policy(sent.conversation).waitMs === 0) {
-      // Choice: older holds of the chain go on first; no limit counts here.
       this.hit('a wait of 0 ms');
-      this.held.push(hold);
-      this.endWait(hold);
+      this.takeUnheld(sent);
     } else if (others.length >= this.limits.heldMessages || bytes > this.limits.heldBytes) {
       this.hit(bytes > this.limits.heldBytes ? 'holds full by bytes' : 'holds full by messages');
       this.answer(sent.id, sent, gapRefusal(resendFrom, want));
@@ -156,6 +154,23 @@ export class ChainModel {
       this.held.push(hold);
       this.answer(sent.id, sent, { kind: 'held', resendFrom, want });
     }
+  }
+
+  /** Choice: what is held before it goes on first, as long as that brings it nearer; no limit counts. */
+  private takeUnheld(sent: Sent): void {
+    while (this.placeOf(sent).kind === 'ahead') {
+      const { action } = this.policy(sent.conversation);
+      const before = this.heldWith(sent).filter((hold) => !isAfter(hold.sent, sent));
+      const [lowest] = action === 'REJECT' ? this.heldWith(sent) : before;
+      if (lowest === undefined) break;
+      if (action === 'REJECT') for (const each of this.heldWith(sent)) this.endRejected(each);
+      else this.endHold(lowest, ended(this.judge(lowest.sent, true)));
+    }
+    const { action } = this.policy(sent.conversation);
+    const verdict = this.judge(sent, action !== 'REJECT');
+    if (verdict.kind === 'wait') this.hit('gap action REJECT at once');
+    const gap = verdict.kind === 'wait' ? gapRefusal(verdict.last, verdict.want) : verdict;
+    this.settle(sent, [sent.id], gap);
   }
 
   /** Choice: on any chain of the sender, link or not, and only where the payload is the same. */
@@ -347,9 +362,7 @@ export class ChainModel {
       }
       const [lowest] = chain;
       assert(lowest !== undefined, 'the one whose wait ended is held');
-      const verdict = this.judge(lowest.sent, true);
-      assert(verdict.kind !== 'wait', 'a gap is opened for it');
-      this.endHold(lowest, verdict);
+      this.endHold(lowest, ended(this.judge(lowest.sent, true)));
     }
   }
 
@@ -455,4 +468,14 @@ function markerFor({ conversation, sender, device, epoch, clientSeq }: Sent, aft
 
 function gapRefusal(actual: number, want: number): Refused {
   return { kind: 'refused', reason: 'SENDER_GAP', actual, want };
+}
+
+function ended(verdict: Verdict): Ended {
+  assert(verdict.kind !== 'wait', 'a gap is opened for it');
+  return verdict;
+}
+
+function isAfter(one: Sent, other: Sent): boolean {
+  const [a, b] = [one.epoch ?? 0, other.epoch ?? 0];
+  return a === b ? (one.clientSeq ?? 0) > (other.clientSeq ?? 0) : a > b;
 }
