@@ -18,7 +18,8 @@ export interface Scene {
 
 const laneWidth = 190;
 const topPx = 70;
-const heightPx = 420;
+const timePx = 300;
+const bottomPx = 40;
 const colours = {
   sent: '#3b82f6',
   stored: '#16a34a',
@@ -31,8 +32,9 @@ const grey = '#8a8f98';
 export function draw({ title, who, moments }: Scene): string {
   const lastMs = Math.max(1, ...moments.map(({ ms }) => ms));
   const x = (name: string) => laneWidth * (who.indexOf(name) + 0.5);
-  const spots = spread(moments, (ms) => topPx + 20 + (ms / lastMs) * (heightPx - topPx - 50));
-  const width = laneWidth * who.length;
+  const spots = spread(moments, (ms) => topPx + 20 + (ms / lastMs) * timePx);
+  const width = laneWidth * (who.length + 0.2);
+  const heightPx = Math.max(...spots.values()) + bottomPx;
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${heightPx}" font-family="sans-serif" font-size="12">`,
     `<title>${escaped(title)}</title>`,
@@ -73,7 +75,7 @@ function drawMoment(
       : [
           `<line x1="${x(from.who)}" y1="${spots.get(from) ?? 0}" x2="${atX}" y2="${atY}" stroke="${colour}" stroke-opacity="0.7" stroke-dasharray="${kind === 'lost' ? '4 3' : 'none'}"/>`,
         ];
-  return [...line, dot, text(atX + 9, atY + 4, moment.text, colour, 'start', 12)];
+  return [...line, dot, text(atX + 8, atY - 5, moment.text, colour, 'start', 12)];
 }
 
 /** Moments of one participant keep a distance, so that their texts do not cover each other. */
@@ -84,7 +86,7 @@ function spread(
   const spots = new Map<Moment, number>();
   const lowest = new Map<string, number>();
   for (const moment of [...moments].sort((a, b) => a.ms - b.ms)) {
-    const y = Math.max(place(moment.ms), (lowest.get(moment.who) ?? 0) + 17);
+    const y = Math.max(place(moment.ms), (lowest.get(moment.who) ?? 0) + 21);
     spots.set(moment, Math.round(y));
     lowest.set(moment.who, y);
   }

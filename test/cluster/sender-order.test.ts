@@ -208,6 +208,52 @@ describe('row 25: the position before moderation, which ends out of order', () =
     await expect(client.release({ ...release, key: 'x', seq: 9 })).rejects.toMatchObject(over);
   });
 
+  it('five whose checks end 4, 5, 2, 3, 1 are shown 1, 2, 3, 4, 5; a rejected one stays as REJECTED', async () => {
+    const conversation = 'g:checked';
+    const [sender, moderator, reader] = [connection(), connection(), connection()];
+    const shown: string[] = [];
+    const bodies = new Map<number, string>();
+    const view = new OrderedView<null>({
+      clock: systemClock,
+      onEvent: (event) => {
+        if (event.kind === 'released') shown.push(bodies.get(event.place) ?? 'nothing');
+        if (event.kind === 'rejected') shown.push(`${event.place} REJECTED`);
+      },
+    });
+    onTestFinished(() => view.close());
+    const reading = (async () => {
+      for await (const event of reader.subscribe({ conversation, viewer: 'bob' })) {
+        if (event.kind === 'message') {
+          const { seq, state, body } = event.message;
+          expect([state, body.length]).toEqual(['pending', 0]);
+          view.put({ place: seq, value: null, state: 'pending' });
+        } else if (event.kind === 'released') {
+          bodies.set(event.seq, Buffer.from(event.message?.body ?? []).toString());
+          view.resolve(event.seq, 'released');
+        } else if (event.kind === 'rejected') view.resolve(event.seq, 'rejected');
+        if (shown.length === 5) return;
+      }
+    })();
+    for (let i = 1; i <= 5; i++) {
+      const said = { conversation, sender: 'ann', body: `message ${i}`, pending: true };
+      expect((await sender.append(said)).seq).toBe(i);
+    }
+    for (const seq of [4, 5, 2, 3, 1]) {
+      expect(shown).toEqual([]);
+      const end = { conversation, sender: 'mod', seq };
+      await (seq === 3 ? moderator.reject(end) : moderator.release(end));
+    }
+    await reading;
+    const expected = ['message 1', 'message 2', '3 REJECTED', 'message 4', 'message 5'];
+    expect(shown).toEqual(expected);
+    for (const { address: server } of fixture.cluster.nodes) {
+      const level = 'linearizable' as const;
+      const page = await reader.read({ conversation, server, level, viewer: 'bob' });
+      const states = page.messages.map(({ state, body }) => `${state} ${body.length}`);
+      expect(states).toEqual(['normal 9', 'normal 9', 'rejected 0', 'normal 9', 'normal 9']);
+    }
+  });
+
   it('nobody ends it: the conversation’s choice, at its time, once', async () => {
     const { client } = fixture;
     for (const pendingEnd of ['reject', 'release'] as const) {
