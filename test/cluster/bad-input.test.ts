@@ -43,7 +43,7 @@ describe('names of conversations', () => {
     expect([first.seq, second.seq, Number(third.result?.seq)]).toEqual([1, 2, 3]);
     expect(fourth.map(brief)).toEqual([[4]]);
     for (const conversation of ['p:alice~bob', 'p:bob~alice']) {
-      const { messages } = await client.read({ conversation });
+      const { messages } = await client.read({ conversation, level: 'linearizable' });
       expect(messages.map(({ body }) => Buffer.from(body).toString())).toEqual([
         '1',
         '2',
@@ -82,7 +82,7 @@ describe('bodies', () => {
     const conversation = `g:body${bytes}`;
     await client.append({ conversation, sender, body });
     await unary({ conversation, sender, body });
-    const { messages } = await client.read({ conversation });
+    const { messages } = await client.read({ conversation, level: 'linearizable' });
     expect(messages.map((message) => body.equals(message.body))).toEqual([true, true]);
   });
 

@@ -18,7 +18,7 @@ async function openSession(): Promise<RawSession> {
 }
 
 async function headOf(conversation: string): Promise<number> {
-  return Number((await fixture.client.read({ conversation })).headSeq);
+  return Number((await fixture.client.read({ conversation, level: 'linearizable' })).headSeq);
 }
 
 describe('an atomic batch', () => {
