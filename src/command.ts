@@ -94,7 +94,7 @@ class Scanner {
   private headers = 0;
   private headerBytes = 0;
   private expectedSeq: number | null = null;
-  private sender = '';
+  private senderStart = 0;
   private device = '';
   private numbers: Record<number, number> | null = null;
   private event: CommandEvent | null = null;
@@ -135,7 +135,9 @@ class Scanner {
     const [epoch, clientSeq] = [this.number(tag.epoch), this.number(tag.clientSeq)];
     if (device === '' && epoch === 0 && clientSeq === 0) return null;
     const prev = numbers?.[tag.prev] ?? null;
-    const chain = chainName(this.conversation, this.sender);
+    const senderEnd = this.senderStart + this.senderBytes;
+    const sender = latin1(this.bytes, this.senderStart, senderEnd);
+    const chain = chainName(this.conversation, sender);
     return { chain, device, epoch, clientSeq, prev };
   }
 
@@ -172,7 +174,7 @@ class Scanner {
         return this.text(start, 'conversation', 'BAD_CONVERSATION');
       case tag.sender:
         this.senderBytes = length;
-        this.sender = latin1(this.bytes, start, this.at);
+        this.senderStart = start;
         this.identityEnd = this.at;
         return this.text(start, 'sender', 'BAD_SENDER');
       case tag.key:

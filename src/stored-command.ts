@@ -19,72 +19,103 @@ const field = {
   clientSeq: 10,
   prev: 11,
 } as const;
+const bytesWire = 2;
 
 export function readIdentity(bytes: Uint8Array): StoredIdentity {
-  const parts = new Parts(bytes);
-  const conversation = parts.text(field.conversation);
-  const sender = parts.text(field.sender);
-  const senderEnd = parts.at;
-  parts.text(field.key);
-  const key = parts.at === senderEnd ? '' : latin1(bytes, 0, parts.at);
-  parts.skipBelow(field.device);
-  if (parts.at >= bytes.length) return { conversation, key, link: null };
-  const device = parts.text(field.device);
-  const epoch = parts.number(field.epoch) ?? 0;
-  const clientSeq = parts.number(field.clientSeq) ?? 0;
-  const prev = parts.number(field.prev);
-  if (clientSeq === 0) return { conversation, key, link: null };
-  const chain = chainName(conversation, sender);
-  return { conversation, key, link: { chain, device, epoch, clientSeq, prev } };
+  const conversationEnd = textEnd(bytes, 0, field.conversation);
+  const senderEnd = textEnd(bytes, conversationEnd, field.sender);
+  const keyEnd = textEnd(bytes, senderEnd, field.key);
+  return {
+    conversation: textOf(bytes, 0, conversationEnd),
+    key: keyEnd === senderEnd ? '' : latin1(bytes, 0, keyEnd),
+    link: readLink(bytes, conversationEnd, senderEnd, keyEnd),
+  };
 }
 
-/** Fields of the canonical form, in ascending order. */
-class Parts {
-  at = 0;
-  private readonly bytes: Uint8Array;
+/** How the chains of a command's sender in its conversation are named. */
+export function readChainName(bytes: Uint8Array): string {
+  const conversationEnd = textEnd(bytes, 0, field.conversation);
+  const senderEnd = textEnd(bytes, conversationEnd, field.sender);
+  const conversation = textOf(bytes, 0, conversationEnd);
+  return chainName(conversation, textOf(bytes, conversationEnd, senderEnd));
+}
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
+function readLink(
+  bytes: Uint8Array,
+  conversationEnd: number,
+  senderEnd: number,
+  keyEnd: number,
+): Link | null {
+  const deviceAt = endOfLower(bytes, keyEnd, field.device);
+  if (deviceAt >= bytes.length) return null;
+  const deviceEnd = textEnd(bytes, deviceAt, field.device);
+  const epochEnd = numberEnd(bytes, deviceEnd, field.epoch);
+  const clientSeqEnd = numberEnd(bytes, epochEnd, field.clientSeq);
+  const prevEnd = numberEnd(bytes, clientSeqEnd, field.prev);
+  if (clientSeqEnd === epochEnd) return null;
+  const conversation = textOf(bytes, 0, conversationEnd);
+  const sender = textOf(bytes, conversationEnd, senderEnd);
+  const clientSeq = numberOf(bytes, epochEnd, clientSeqEnd);
+  if (clientSeq === 0) return null;
+  return {
+    chain: chainName(conversation, sender),
+    device: textOf(bytes, deviceAt, deviceEnd),
+    epoch: numberOf(bytes, deviceEnd, epochEnd),
+    clientSeq,
+    prev: prevEnd === clientSeqEnd ? null : numberOf(bytes, clientSeqEnd, prevEnd),
+  };
+}
 
-  /** '' where another field, or nothing, stands here. */
-  text(number: number): string {
-    if (this.bytes[this.at] !== ((number << 3) | 2)) return '';
-    this.at += 1;
-    const length = this.varint();
-    const start = this.at;
-    this.at = Math.min(start + length, this.bytes.length);
-    return latin1(this.bytes, start, this.at);
-  }
+/** Where a text field that starts at `at` ends; `at` where another one, or nothing, stands there. */
+function textEnd(bytes: Uint8Array, at: number, number: number): number {
+  if (bytes[at] !== ((number << 3) | bytesWire)) return at;
+  const start = varintEnd(bytes, at + 1);
+  return Math.min(start + varint(bytes, at + 1), bytes.length);
+}
 
-  /** null where another field, or nothing, stands here. */
-  number(number: number): number | null {
-    if (this.bytes[this.at] !== number << 3) return null;
-    this.at += 1;
-    return this.varint();
-  }
+/** Likewise, of a number. */
+function numberEnd(bytes: Uint8Array, at: number, number: number): number {
+  return bytes[at] === number << 3 ? varintEnd(bytes, at + 1) : at;
+}
 
-  skipBelow(number: number): void {
-    while (this.at < this.bytes.length) {
-      const tag = this.bytes[this.at] ?? 0;
-      if (tag >> 3 >= number) return;
-      this.at += 1;
-      const value = this.varint();
-      if ((tag & 7) === 2) this.at = Math.min(this.at + value, this.bytes.length);
-    }
-  }
+function textOf(bytes: Uint8Array, at: number, end: number): string {
+  return at === end ? '' : latin1(bytes, Math.min(varintEnd(bytes, at + 1), end), end);
+}
 
-  private varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let taken = 0; taken < 8 && this.at < this.bytes.length; taken++) {
-      const byte = this.bytes[this.at++] ?? 0;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) break;
-      scale *= 128;
-    }
-    return value;
+function numberOf(bytes: Uint8Array, at: number, end: number): number {
+  return at === end ? 0 : varint(bytes, at + 1);
+}
+
+/** Where the first field from `number` on stands. */
+function endOfLower(bytes: Uint8Array, from: number, number: number): number {
+  let at = from;
+  while (at < bytes.length) {
+    const tag = bytes[at] ?? 0;
+    if (tag >> 3 >= number) return at;
+    const valueEnd = varintEnd(bytes, at + 1);
+    at = (tag & 7) === bytesWire ? valueEnd + varint(bytes, at + 1) : valueEnd;
   }
+  return bytes.length;
+}
+
+function varint(bytes: Uint8Array, start: number): number {
+  const first = bytes[start] ?? 0;
+  if (first < 0x80) return first;
+  let value = first & 0x7f;
+  let scale = 128;
+  for (let at = start + 1; at < start + 8; at++) {
+    const byte = bytes[at] ?? 0;
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+    scale *= 128;
+  }
+  return value;
+}
+
+function varintEnd(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < start + 7 && (bytes[at] ?? 0) >= 0x80) at += 1;
+  return Math.min(at + 1, bytes.length);
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

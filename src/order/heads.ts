@@ -160,14 +160,19 @@ export class Heads {
     const rev = (columns.revs[slot] ?? 0) - 1;
     const known = this.get(conversation);
     assert(known === undefined || known.seq === seq, 'folded seq = head + 1');
-    const before = {
-      index: index - (columns.previousBack[slot] ?? 0),
-      slot: columns.previousSlots[slot] ?? 0,
-    };
-    const place = seq === 0 ? { index: 0, slot: 0 } : before;
+    const isFirst = seq === 0;
+    const previousIndex = isFirst ? 0 : index - (columns.previousBack[slot] ?? 0);
+    const previousSlot = isFirst ? 0 : (columns.previousSlots[slot] ?? 0);
     const dirty: Dirty = {
-      ...{ shard: columns.shards[slot] ?? 0, firstSeq: Math.max(seq, 1), seq, rev, ...place },
-      ...{ places: seq === 0 ? [] : [place.index, place.slot], events: [], extra: null },
+      shard: columns.shards[slot] ?? 0,
+      firstSeq: Math.max(seq, 1),
+      seq,
+      rev,
+      index: previousIndex,
+      slot: previousSlot,
+      places: isFirst ? [] : [previousIndex, previousSlot],
+      events: [],
+      extra: null,
     };
     this.live.set(conversation, dirty);
     this.clean.delete(conversation);

@@ -1,5 +1,5 @@
-// What a conversation has beside its messages: its policy, how many device epochs it gave, whether any
-// of its messages was ever pending. Rides in the head row, so that it costs no read of its own.
+// What a conversation has beside its messages: its policy, and how many device epochs it gave. Rides in
+// the head row, so that it costs no read of its own.
 import type { Policy } from '../command-event.ts';
 
 export interface ConversationExtra {
@@ -7,11 +7,9 @@ export interface ConversationExtra {
   readonly policy: Policy | null;
   /** Device epochs given so far (s:<user> only). */
   readonly epochs: number;
-  /** Some message of it was pending once: its state has to be looked up. */
-  readonly hasStates: boolean;
 }
 
-export const noExtra: ConversationExtra = { policy: null, epochs: 0, hasStates: false };
+export const noExtra: ConversationExtra = { policy: null, epochs: 0 };
 
 export interface EffectivePolicy {
   readonly chainsCount: boolean;
@@ -37,15 +35,15 @@ export function policyOf(conversation: string, policy: Policy | null): Effective
   };
 }
 
-export function packConversation({ policy, epochs, hasStates }: ConversationExtra): unknown[] {
-  return [packPolicy(policy), epochs, hasStates];
+export function packConversation({ policy, epochs }: ConversationExtra): unknown[] {
+  return [packPolicy(policy), epochs];
 }
 
 /** null: no such field. */
 export function unpackConversation(field: unknown): ConversationExtra | null {
   if (!Array.isArray(field)) return null;
-  const [policy, epochs, hasStates]: unknown[] = field;
-  return { policy: unpackPolicy(policy), epochs: Number(epochs), hasStates: hasStates === true };
+  const [policy, epochs]: unknown[] = field;
+  return { policy: unpackPolicy(policy), epochs: Number(epochs) };
 }
 
 function packPolicy(policy: Policy | null): unknown[] | null {

@@ -3,7 +3,7 @@
 // freezes them, and the frozen ones go to disk as one batch. Looking at them needs no disk only for
 // what is in memory: the rest is named as cold, fetched by the node and admitted.
 import { assert } from '../assert.ts';
-import { readIdentity, type StoredIdentity } from '../stored-command.ts';
+import { readChainName, readIdentity, type StoredIdentity } from '../stored-command.ts';
 import { type ChainRow, simpleRow } from './chains.ts';
 import {
   type ColdBlock,
@@ -101,7 +101,8 @@ export class Rows {
     const { lengths, seqs, idAheadMs, shards, extras } = columns;
     let start = 0;
     for (const [slot, length] of lengths.entries()) {
-      const identity = readIdentity(commands.subarray(start, start + length));
+      const bytes = commands.subarray(start, start + length);
+      const identity = readIdentity(bytes);
       start += length;
       const seq = seqs[slot] ?? 0;
       const extra = extras.get(slot);
@@ -113,7 +114,7 @@ export class Rows {
         this.keys.fold(linkIdentity(identity.link), place, timeMs);
         this.foldChains(identity.link, shards[slot] ?? 0, extra);
       }
-      if (extra !== undefined) this.foldExtra(identity, shards[slot] ?? 0, seq, extra);
+      if (extra !== undefined) this.foldExtra(identity, bytes, shards[slot] ?? 0, seq, extra);
       this.highestIdMs = Math.max(this.highestIdMs, timeMs + (idAheadMs[slot] ?? 0));
     }
   }
@@ -236,10 +237,18 @@ export class Rows {
     this.chains.set(link.chain, chainKey(shard, link.chain), row);
   }
 
-  private foldExtra(identity: StoredIdentity, shard: number, seq: number, extra: SlotExtra): void {
+  private foldExtra(
+    { conversation }: StoredIdentity,
+    bytes: Uint8Array,
+    shard: number,
+    seq: number,
+    extra: SlotExtra,
+  ): void {
     const { kind, dueMs, target } = extra;
-    const { conversation } = identity;
-    if (kind === SlotKind.PENDING) {
+    if (kind === SlotKind.GAP && extra.chains !== null) {
+      const chain = readChainName(bytes);
+      this.chains.set(chain, chainKey(shard, chain), extra.chains);
+    } else if (kind === SlotKind.PENDING) {
       this.setState(conversation, shard, seq, { kind: 'pending', dueMs });
       const due = { dueMs, conversation, shard, seq, releases: target === 1 };
       this.setDue(due, due);

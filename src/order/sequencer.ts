@@ -104,18 +104,14 @@ export class Sequencer {
     if (this.head(conversation) === undefined) {
       needs.rows.push({ kind: 'head', conversation, key: headKey(shard, conversation) });
     }
-    for (const identity of identitiesOf(command)) {
-      const known = this.findKey(identity, nowMs);
-      if (known.kind === 'cold') needs.rows.push({ kind: 'block', ...known.block });
-      if (known.kind === 'place' && this.stored(known.place) === null) {
-        needs.entries.add(known.place.index);
-      }
-    }
+    if (command.hasKey) this.needIdentity(identityOf(command), nowMs, needs);
+    if (link !== null && link.clientSeq > 0) this.needIdentity(linkIdentity(link), nowMs, needs);
     if (link !== null && link.prev !== null && this.chainRow(link) === undefined) {
       const name = link.chain;
       needs.rows.push({ kind: 'chains', name, key: chainKey(shard, name) });
     }
-    if (event?.kind !== 'release' && event?.kind !== 'reject') return;
+    if (event === null) return;
+    if (event.kind !== 'release' && event.kind !== 'reject') return;
     const name = stateName(conversation, event.seq);
     if (this.state(name) !== undefined) return;
     needs.rows.push({ kind: 'state', name, key: stateKey(shard, conversation, event.seq) });
@@ -134,8 +130,9 @@ export class Sequencer {
     assert(head !== undefined, 'needs were fetched before sequencing');
     const { event, link } = command;
     if (event !== null) return this.judgeEvent(placed, event, head, draft);
-    const policy = policyOf(command.conversation, head.extra?.policy ?? null);
-    if (link === null || link.prev === null || !policy.chainsCount) {
+    const policy =
+      link === null ? null : policyOf(command.conversation, head.extra?.policy ?? null);
+    if (link === null || link.prev === null || policy === null || !policy.chainsCount) {
       return refuseByHead(command, head) ?? this.accept(placed, head, draft, null, null);
     }
     const row = this.chainRow(link);
@@ -229,14 +226,24 @@ export class Sequencer {
 
   /** null: it was not stored before. */
   judgeRepeat(command: Command, draft: Draft): Verdict | null {
-    for (const identity of identitiesOf(command)) {
-      const known = this.findKey(identity, draft.timeMs);
-      assert(known.kind !== 'cold', 'needs were fetched before sequencing');
-      if (known.kind === 'new') continue;
-      const repeat = this.compare(command, identity, known.place, draft);
-      if (repeat !== null) return repeat;
+    const { link } = command;
+    const byKey = command.hasKey ? this.judgeIdentity(command, identityOf(command), draft) : null;
+    if (byKey !== null || link === null || link.clientSeq === 0) return byKey;
+    return this.judgeIdentity(command, linkIdentity(link), draft);
+  }
+
+  private judgeIdentity(command: Command, identity: string, draft: Draft): Verdict | null {
+    const known = this.findKey(identity, draft.timeMs);
+    assert(known.kind !== 'cold', 'needs were fetched before sequencing');
+    return known.kind === 'new' ? null : this.compare(command, identity, known.place, draft);
+  }
+
+  private needIdentity(identity: string, nowMs: number, needs: Needs): void {
+    const known = this.findKey(identity, nowMs);
+    if (known.kind === 'cold') needs.rows.push({ kind: 'block', ...known.block });
+    else if (known.kind === 'place' && this.stored(known.place) === null) {
+      needs.entries.add(known.place.index);
     }
-    return null;
   }
 
   /** null: only the hashes are equal, the command is new. */
@@ -327,24 +334,17 @@ export class Sequencer {
     lateFor: number | null,
   ): Verdict {
     const { command } = placed;
-    const { conversation, link, pending } = command;
-    const policy = policyOf(conversation, head.extra?.policy ?? null);
-    const dueMs = pending ? draft.timeMs + policy.pendingTtlMs : 0;
-    const after = pending ? { ...(head.extra ?? noExtra), hasStates: true } : head.extra;
-    const isPlain = after === null && lateFor === null && !pending;
-    const isNext = link === null || (chains !== null && isSimple(chains, link));
-    const isLink = link !== null && link.prev !== null;
-    const extra: SlotExtra = {
-      ...plainSlot,
-      ...{ kind: pending ? SlotKind.PENDING : SlotKind.MESSAGE, lateFor, chains },
-      ...{ conversation: after, target: policy.pendingEnd === 'release' ? 1 : 0, dueMs },
-    };
-    const omits = isPlain && (isNext || !isLink);
-    const verdict = this.append(placed, head, draft, omits ? null : extra);
+    const { link, pending } = command;
+    const isPlain = head.extra === null && lateFor === null && !pending;
+    const isNext = chains === null || (link !== null && isSimple(chains, link));
+    const extra = isPlain && isNext ? null : messageExtra(command, head, draft, chains, lateFor);
+    const verdict = this.append(placed, head, draft, extra);
     if (verdict.kind !== 'accepted') return verdict;
     if (chains !== null && link !== null) this.chains.set(link.chain, chains, draft.index);
-    const state = { kind: 'pending', dueMs } as const;
-    if (pending) this.states.set(stateName(conversation, verdict.numbers.seq), state, draft.index);
+    if (pending && extra !== null) {
+      const name = stateName(command.conversation, verdict.numbers.seq);
+      this.states.set(name, { kind: 'pending', dueMs: extra.dueMs }, draft.index);
+    }
     return verdict;
   }
 
@@ -384,14 +384,36 @@ export class Sequencer {
     const own = isMessage ? seq : 0;
     // An event leaves the place of the newest message; it is proposed in this entry all the same.
     this.heads.set(command.conversation, { seq, rev, ...place, extra: conversation }, index);
-    for (const identity of identitiesOf(command)) {
-      this.keys.set(identity, { seq: own, index, slot }, index);
-    }
+    const { link } = command;
+    const at = { seq: own, index, slot };
+    if (command.hasKey) this.keys.set(identityOf(command), at, index);
+    if (link !== null && link.clientSeq > 0) this.keys.set(linkIdentity(link), at, index);
     const idMs = draft.timeMs + id.aheadMs;
-    const { lateFor, epoch } = extra ?? plainSlot;
+    const lateFor = extra === null ? null : extra.lateFor;
+    const epoch = extra === null ? 0 : extra.epoch;
     const numbers = { seq: own, rev, idMs, idCounter: id.counter, shard, lateFor, epoch };
     return { kind: 'accepted', numbers };
   }
+}
+
+/** Of a message that is not plain. */
+function messageExtra(
+  { conversation, pending }: Command,
+  { extra }: Head,
+  { timeMs }: Draft,
+  chains: ChainRow | null,
+  lateFor: number | null,
+): SlotExtra {
+  const common = { ...plainSlot, lateFor, chains };
+  if (!pending) return { ...common, conversation: extra };
+  const { pendingTtlMs, pendingEnd } = policyOf(conversation, extra?.policy ?? null);
+  return {
+    ...common,
+    kind: SlotKind.PENDING,
+    conversation: extra,
+    target: pendingEnd === 'release' ? 1 : 0,
+    dueMs: timeMs + pendingTtlMs,
+  };
 }
 
 /** null: the head is as the command asks. */

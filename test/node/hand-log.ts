@@ -183,7 +183,6 @@ export class HandLog implements ReadSource {
     if (kind === SlotKind.PENDING) conversation.states.set(conversation.seq, 'pending');
     if (kind === SlotKind.RELEASE) conversation.states.set(target, 'normal');
     if (kind === SlotKind.REJECT) conversation.states.set(target, 'rejected');
-    if (kind === SlotKind.PENDING) conversation.extra = { ...noExtra, hasStates: true };
     if (!isMessage) conversation.extra ??= noExtra;
     const rev = conversation.items.length + 1;
     const { seq, extra } = conversation;
