@@ -19,18 +19,6 @@ const faultEveryMs = { min: 100, max: 500 } as const;
 const faultMsMax = 700;
 const delayMsMax = 60;
 const appendTimeoutMs = 10_000;
-/** What is swallowed is missed only after seconds: it is rare, or all would wait for it. */
-const kinds = [
-  'delay',
-  'delay',
-  'delay',
-  'delay',
-  'stall',
-  'stall',
-  'reset',
-  'reset',
-  'swallow',
-] as const;
 
 interface Link {
   readonly client: PacelineClient;
@@ -116,7 +104,7 @@ export class LossyLinks {
 
   private fault(): void {
     const proxy = anyOf(anyOf(this.links).proxies);
-    const kind = anyOf(kinds);
+    const kind = kindOf(Math.random());
     this.faults[kind] = (this.faults[kind] ?? 0) + 1;
     if (kind === 'delay') proxy.delayMs = Math.random() * delayMsMax;
     else if (kind === 'stall') proxy.stalled = true;
@@ -127,4 +115,11 @@ export class LossyLinks {
       proxy.stalled = false;
     }, Math.random() * faultMsMax);
   }
+}
+
+/** What is swallowed is missed only after seconds: it is rare, or all would always wait for it. */
+function kindOf(chance: number): 'delay' | 'stall' | 'reset' | 'swallow' {
+  if (chance < 0.05) return 'swallow';
+  if (chance < 0.25) return 'reset';
+  return chance < 0.5 ? 'stall' : 'delay';
 }
