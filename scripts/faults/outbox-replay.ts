@@ -6,7 +6,7 @@
 // nothing is missing for ever, so the policies give order without exception: a third of the conversations MARK
 // after 60 s, a third REJECT after 60 s and a third REJECT after 500 ms, which happens.
 import type { PacelineClient } from '../../src/client/client.ts';
-import type { PolicyChange } from '../../src/client/event-append.ts';
+import type { Policy } from '../../src/client/event-append.ts';
 import type { Message } from '../../src/client/message.ts';
 import { Outbox, type OutboxEnd } from '../../src/client/outbox.ts';
 import { MemoryOutboxStore } from '../../src/client/outbox-memory.ts';
@@ -24,7 +24,7 @@ const downMsMax = 1000;
 const openMax = 16_000;
 const logsAtOnce = 24;
 const stuckMs = 60_000;
-const policies: readonly PolicyChange[] = [
+const policies: readonly Policy[] = [
   { gapAction: 'mark', gapWaitMs: 60_000 },
   { gapAction: 'reject', gapWaitMs: 60_000 },
   { gapAction: 'reject', gapWaitMs: 500 },
