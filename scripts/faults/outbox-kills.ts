@@ -140,9 +140,8 @@ async function live(sender: Sender, servers: readonly string[], livesLeft: numbe
   else {
     const messages = Math.ceil(Math.random() * 2 * meanMessages);
     const isDone = () => child.durable >= messages || child.hasSentAll || child.hasEnded;
-    if (!(await within(lifeMsMax, isDone))) {
-      sender.problems.push(`${sender.name}: too slow, ${child.durable} of ${messages}`);
-    }
+    // A machine that stands still for a while makes a life shorter, no more.
+    await within(lifeMsMax, isDone);
     await pause(Math.random() * lateMsMax);
   }
   child.kill();

@@ -90,22 +90,22 @@ export class AppendQueue {
   needs(sequencer: Sequencer, holds: Holds, nowMs: number): Needs {
     const needs: Needs = { rows: [], entries: new Set() };
     const chains = new Set<readonly HeldCommand[]>();
+    const collectChain = (link: Link) => {
+      const held = holds.inChain(link);
+      if (held.length === 0 || chains.has(held)) return;
+      chains.add(held);
+      for (const { placed } of held) sequencer.collectNeeds(placed, nowMs, needs);
+    };
     let left = this.limits.sequenceWindow;
     for (const { group, outcomes } of this.groups) {
-      for (const { placed } of group.waitOver?.() ?? []) {
-        sequencer.collectNeeds(placed, nowMs, needs);
-      }
+      const [lowest] = group.waitOver?.() ?? [];
+      if (lowest !== undefined) collectChain(lowest.link);
       for (let slot = outcomes.length; slot < group.commands.length; slot++) {
         if (left-- === 0 && !group.atomic) return needs;
         const item = group.commands[slot];
         if (item === undefined || !isPlaced(item)) continue;
         sequencer.collectNeeds(item, nowMs, needs);
-        const { link } = item.command;
-        if (holds.isEmpty || link === null) continue;
-        const held = holds.inChain(link);
-        if (held.length === 0 || chains.has(held)) continue;
-        chains.add(held);
-        for (const { placed } of held) sequencer.collectNeeds(placed, nowMs, needs);
+        if (!holds.isEmpty && item.command.link !== null) collectChain(item.command.link);
       }
       if (left <= 0) return needs;
     }
