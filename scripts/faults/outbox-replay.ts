@@ -193,8 +193,11 @@ async function killLeader(run: FaultRun, cluster: Cluster, { stored }: Desk): Pr
   await until('every node answers', 20_000, async () => {
     return (await cluster.statuses()).size === cluster.nodes.length;
   });
-  const leaders = await cluster.leaders();
-  const node = cluster.node(anyOf(leaders.filter((id) => id !== 0)));
+  const leaders = await until('some partition has a leader', stuckMs, async () => {
+    const found = (await cluster.leaders()).filter((id) => id !== 0);
+    return found.length > 0 && found;
+  });
+  const node = cluster.node(anyOf(leaders));
   await node.kill();
   const downMs = Math.random() * downMsMax;
   await pause(downMs);
