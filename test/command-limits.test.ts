@@ -84,3 +84,72 @@ describe('limits, each named with its field', () => {
     }
   });
 });
+
+describe('chains and events', () => {
+  const device = 'd'.repeat(64);
+  const own = { conversation: 's:alice' };
+  const good: [what: string, input: AppendCommandInput][] = [
+    ['a link', { device, epoch: 1, clientSeq: 30, prevClientSeq: 20 }],
+    ['the first link of an epoch', { clientSeq: 1, prevClientSeq: 0 }],
+    ['a number without a chain', { clientSeq: 7 }],
+    ['an empty policy: all defaults', { setPolicy: {} }],
+    ['a policy at its limits', { setPolicy: { gapWaitMs: 60_000, pendingTtlMs: 86_400_000 } }],
+    ['a policy that waits for nothing', { setPolicy: { gapWaitMs: 0, pendingTtlMs: 100 } }],
+    ['a release', { release: { seq: 1 } }],
+    ['a device of one byte', { ...own, registerDevice: { device: 'd' } }],
+    ['a device of a tenant’s user', { conversation: 'tT/s:a', registerDevice: { device } }],
+  ];
+  test.each(good)('%s is taken', (_, input) => {
+    taken(encode(input));
+  });
+
+  const bad: [what: string, field: string, limit: number | undefined, AppendCommandInput][] = [
+    ['a device of 65 bytes', 'device', 64, { device: 'd'.repeat(65) }],
+    ['prev_client_seq of itself', 'prev_client_seq', 5, { clientSeq: 5, prevClientSeq: 5 }],
+    ['prev_client_seq alone', 'prev_client_seq', 0, { prevClientSeq: 0 }],
+    ['an order that is not known', 'set_policy.order', undefined, { setPolicy: { order: 3 } }],
+    [
+      'an action that is not known',
+      'set_policy.gap_action',
+      undefined,
+      { setPolicy: { gapAction: 4 } },
+    ],
+    [
+      'an end that is not known',
+      'set_policy.pending_end',
+      undefined,
+      { setPolicy: { pendingEnd: 3 } },
+    ],
+    [
+      'a wait of over a minute',
+      'set_policy.gap_wait_ms',
+      60_000,
+      { setPolicy: { gapWaitMs: 60_001 } },
+    ],
+    [
+      'a ttl of 99 ms',
+      'set_policy.pending_ttl_ms',
+      86_400_000,
+      { setPolicy: { pendingTtlMs: 99 } },
+    ],
+    [
+      'a ttl of over a day',
+      'set_policy.pending_ttl_ms',
+      86_400_000,
+      { setPolicy: { pendingTtlMs: 86_400_001 } },
+    ],
+    ['a release of nothing', 'release', undefined, { release: {} }],
+    ['a reject of nothing', 'reject', undefined, { reject: {} }],
+    ['a device without a name', 'device', 64, { ...own, registerDevice: {} }],
+    ['a device in a group', 'conversation', undefined, { registerDevice: { device } }],
+    ['a gap marker from outside', 'gap_marker', undefined, { gapMarker: { before: 2 } }],
+    ['an event with a body', 'event', undefined, { release: { seq: 1 }, body: Buffer.from('x') }],
+    ['an event that is pending', 'event', undefined, { release: { seq: 1 }, pending: true }],
+    ['two events', 'event', undefined, { release: { seq: 1 }, reject: { seq: 1 } }],
+  ];
+  test.each(bad)('%s is refused and names %s', (_, field, limit, input) => {
+    const { field: named, limit: said, message } = refusal(encode(input));
+    expect([named, said]).toEqual([field, limit]);
+    expect(message).not.toBe('');
+  });
+});
