@@ -13,6 +13,7 @@ import {
 } from '../entry.ts';
 import type { Refusal } from '../errors.ts';
 import {
+  type CommandsHeader,
   commandAt,
   decodeCheckpointHeader,
   decodeCommandsHeader,
@@ -92,6 +93,8 @@ export class Replica implements SequencingHost {
   private readonly fetched = new Map<number, LogEntry>();
   /** Committed, not yet folded: behind a Checkpoint while the one before is still being written. */
   private readonly unfolded: LogEntry[] = [];
+  /** Decoded once, however many repeats of its commands come. */
+  private readonly columns = new WeakMap<EntryPayload, CommandsHeader>();
   private uncommittedBytes = 0;
   /** Log folded since the last checkpoint: what a start now would have to replay. */
   replayBytes = 0;
@@ -240,7 +243,7 @@ export class Replica implements SequencingHost {
   original(place: KeyPlace): Final {
     const entry = this.entry(place.index);
     assert(entry !== null, 'the original was fetched before sequencing');
-    const header = decodeCommandsHeader(payloadHeader(entry.payload));
+    const header = this.columnsOf(entry);
     const at = (column: number[]) => column[place.slot] ?? 0;
     const extra = header.extras.get(place.slot);
     return {
@@ -298,10 +301,18 @@ export class Replica implements SequencingHost {
     }
   }
 
+  private columnsOf({ payload }: LogEntry): CommandsHeader {
+    const known = this.columns.get(payload);
+    if (known !== undefined) return known;
+    const columns = decodeCommandsHeader(payloadHeader(payload));
+    this.columns.set(payload, columns);
+    return columns;
+  }
+
   private storedCommand(place: KeyPlace): Uint8Array | null {
     const entry = this.entry(place.index);
     if (entry === null) return null;
-    const header = decodeCommandsHeader(payloadHeader(entry.payload));
+    const header = this.columnsOf(entry);
     return commandAt(header, payloadCommands(entry.payload), place.slot);
   }
 
