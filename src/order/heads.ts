@@ -24,7 +24,7 @@ interface Dirty extends Head {
   readonly firstSeq: number;
   readonly places: number[];
   /** rev, index, slot, seq, rev, ... */
-  readonly events: number[];
+  events: number[];
   seq: number;
   rev: number;
   index: number;
@@ -34,6 +34,8 @@ interface Dirty extends Head {
 
 export type FrozenHeads = ReadonlyMap<string, Dirty>;
 
+/** Of all conversations without events; nothing is ever put into it. */
+const noEvents: number[] = [];
 const placesPerRow = 256;
 const cleanHeadsMax = 4096;
 const dirtyBytesPerConversation = 96;
@@ -93,6 +95,7 @@ export class Heads {
     dirty.extra = extra?.conversation ?? null;
     this.livePlaces += event ? 2 : 1;
     if (event) {
+      if (dirty.events === noEvents) dirty.events = [];
       if (dirty.events.push(rev, index, slot, seq) === 4) this.liveRunRows += 1;
       return;
     }
@@ -171,7 +174,7 @@ export class Heads {
       index: previousIndex,
       slot: previousSlot,
       places: isFirst ? [] : [previousIndex, previousSlot],
-      events: [],
+      events: noEvents,
       extra: null,
     };
     this.live.set(conversation, dirty);
