@@ -16,7 +16,7 @@ import type {
   Verdict,
 } from '../order/sequencer.ts';
 import type { NodeLimits } from './config.ts';
-import { breakOrder, type Final, type Group, isPlaced, type Outcome } from './groups.ts';
+import { breakOrder, type Final, type Group, isPlaced, type Outcome, repeatOf } from './groups.ts';
 import type { HeldCommand, Holds, WaitOver } from './holds.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
@@ -304,22 +304,7 @@ class Pass {
   private duplicate(place: KeyPlace, draft: Draft): Final {
     if (place.index !== draft.index) return this.host.original(place);
     const { columns, timeMs, index } = draft;
-    const extra = columns.extras.get(place.slot);
-    const at = (column: number[]) => column[place.slot] ?? 0;
-    return {
-      kind: 'stored',
-      duplicate: true,
-      seq: place.seq,
-      rev: at(columns.revs),
-      idMs: timeMs + at(columns.idAheadMs),
-      idCounter: at(columns.idCounters),
-      shard: at(columns.shards),
-      timeMs,
-      index,
-      term: this.host.term,
-      lateFor: extra?.lateFor ?? null,
-      epoch: extra?.epoch ?? 0,
-    };
+    return repeatOf(columns, place, { timeMs, index, term: this.host.term });
   }
 
   /** All or none, in an entry of its own. */

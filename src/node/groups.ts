@@ -1,6 +1,8 @@
 // Commands of one client frame for one partition, and what becomes of them: the form in which the
 // edge hands them to a replica and gets them back.
 import type { Refusal } from '../errors.ts';
+import { type CommandsHeader, plainSlot } from '../order/header.ts';
+import type { KeyPlace } from '../order/page.ts';
 import type { Placed } from '../order/sequencer.ts';
 import type { WaitOver } from './holds.ts';
 import type { SessionOrder } from './session-order.ts';
@@ -57,6 +59,30 @@ export interface Group {
   readonly later: (slot: number, outcome: Final) => void;
   /** No commands of its own: the wait of held ones is over. */
   readonly waitOver?: WaitOver;
+}
+
+/** What a repeat of the command at `place` is answered: the original's numbers, by its entry's header. */
+export function repeatOf(
+  columns: CommandsHeader,
+  { seq, slot }: KeyPlace,
+  { timeMs, index, term }: Pick<Stored, 'timeMs' | 'index' | 'term'>,
+): Stored {
+  const at = (column: readonly number[]) => column[slot] ?? 0;
+  const { lateFor, epoch } = columns.extras.get(slot) ?? plainSlot;
+  return {
+    kind: 'stored',
+    duplicate: true,
+    seq,
+    rev: at(columns.revs),
+    idMs: timeMs + at(columns.idAheadMs),
+    idCounter: at(columns.idCounters),
+    shard: at(columns.shards),
+    timeMs,
+    index,
+    term,
+    lateFor,
+    epoch,
+  };
 }
 
 export function isPlaced(item: Placed | BadCommand): item is Placed {

@@ -35,7 +35,7 @@ import { AppendQueue, type SequencingHost } from './append-queue.ts';
 import type { NodeLimits } from './config.ts';
 import { Expiries, type ScanRows } from './expiries.ts';
 import { Floors } from './floors.ts';
-import { breakOrder, type Final, type Group, refuseGroup } from './groups.ts';
+import { breakOrder, type Final, type Group, refuseGroup, repeatOf } from './groups.ts';
 import { type HoldBudget, Holds } from './holds.ts';
 import { type LogTime, Stamps } from './log-time.ts';
 import { ReadRounds } from './read-rounds.ts';
@@ -243,23 +243,7 @@ export class Replica implements SequencingHost {
   original(place: KeyPlace): Final {
     const entry = this.entry(place.index);
     assert(entry !== null, 'the original was fetched before sequencing');
-    const header = this.columnsOf(entry);
-    const at = (column: number[]) => column[place.slot] ?? 0;
-    const extra = header.extras.get(place.slot);
-    return {
-      kind: 'stored',
-      duplicate: true,
-      seq: place.seq,
-      rev: at(header.revs),
-      idMs: entry.timeMs + at(header.idAheadMs),
-      idCounter: at(header.idCounters),
-      shard: at(header.shards),
-      timeMs: entry.timeMs,
-      index: entry.index,
-      term: entry.term,
-      lateFor: extra?.lateFor ?? null,
-      epoch: extra?.epoch ?? 0,
-    };
+    return repeatOf(this.columnsOf(entry), place, entry);
   }
 
   decided(decided: Decided): void {
