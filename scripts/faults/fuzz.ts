@@ -9,7 +9,7 @@ import { appendSessionPath, rpcs, subscribePath } from '../../src/gen/services.t
 import type { Cluster } from '../harness/cluster.ts';
 import type { Fault } from '../harness/fault.ts';
 import { readWhole } from '../harness/follow.ts';
-import { FuzzInput, fuzzRooms } from '../harness/fuzz-input.ts';
+import { FuzzInput, fuzzRooms, markOf } from '../harness/fuzz-input.ts';
 import { createClient } from '../harness/load.ts';
 import { until } from '../harness/until.ts';
 
@@ -79,7 +79,7 @@ async function storedMarks(cluster: Cluster): Promise<Map<string, number>> {
     const seen = new Map<number, string>();
     for (const viewer of senders) {
       for (const { seq, value } of await readWhole(client, room, viewer)) {
-        const mark = /mark:([^;]*);/.exec(value)?.[1];
+        const mark = markOf(value);
         if (mark !== undefined) seen.set(seq, mark);
       }
     }

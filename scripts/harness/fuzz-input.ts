@@ -1,5 +1,6 @@
 // What a hostile or broken client may send: random bytes, frames with bytes changed, and frames that look
 // right whose commands break one rule or none. Each command that could be stored carries its own mark.
+import { crc32 } from '../../src/checksum.ts';
 import { type AppendCommandInput, AppendSessionRequest } from '../../src/gen/proto.ts';
 import { partitionIn } from './partitions.ts';
 
@@ -9,7 +10,20 @@ export interface FuzzFrame {
   readonly marks: readonly (readonly string[])[] | null;
 }
 
+/** Frames of which nothing is known count from here: no answer to them is taken for another's. */
+const changedFramesFrom = 2 ** 40;
+
 export const fuzzRooms = Array.from({ length: 12 }, (_, i) => `g:fuzz-${i}`);
+
+export function markedBody(mark: string): Buffer {
+  return Buffer.from(`mark:${mark}:${crc32(Buffer.from(mark))};`);
+}
+
+/** undefined where the body was changed on its way: it may read as the mark of another command. */
+export function markOf(body: string): string | undefined {
+  const [, mark = '', sum] = /mark:([^;:]*):(\d+);/.exec(body) ?? [];
+  return sum === String(crc32(Buffer.from(mark))) ? mark : undefined;
+}
 
 export class FuzzInput {
   private readonly random: () => number;
@@ -24,12 +38,13 @@ export class FuzzInput {
   frame(number: number, partitions: number): FuzzFrame {
     const dice = this.random();
     if (dice < 0.02) return { bytes: this.bytes(200), marks: null };
+    const changed = dice < 0.04;
     const groups = Array.from({ length: 1 + this.below(3) }, () => this.group(partitions));
     const bytes = AppendSessionRequest.encode({
-      frame: number,
+      frame: changed ? changedFramesFrom + number : number,
       groups: groups.map(({ group }) => group),
     });
-    if (dice > 0.04) return { bytes, marks: groups.map(({ marks }) => marks) };
+    if (!changed) return { bytes, marks: groups.map(({ marks }) => marks) };
     for (let i = 0; i < 1 + this.below(4); i++) bytes[this.below(bytes.length)] = this.below(256);
     return { bytes, marks: null };
   }
@@ -57,7 +72,7 @@ export class FuzzInput {
     const command: AppendCommandInput = {
       conversation,
       sender: `sender-${this.below(4)}`,
-      body: Buffer.from(`mark:${mark};`),
+      body: markedBody(mark),
     };
     if (this.random() < 0.7) command.key = this.random() < 0.8 ? mark : `shared-${this.below(9)}`;
     if (this.random() < 0.6) this.chain(command);
