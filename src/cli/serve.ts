@@ -1,5 +1,5 @@
 // `paceline serve`: one node, put together from LevelDB, gRPC and this machine's clock.
-
+import { setFlagsFromString } from 'node:v8';
 import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
 import { systemClock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
@@ -10,8 +10,12 @@ import { createGrpcTransport, peerServerOptions } from '../transport/grpc-transp
 import { withCrashPoints } from './crash-points.ts';
 import type { ServeSettings } from './settings.ts';
 
+/** Twice what lives: V8's own factor of up to 4 keeps 80 MiB more of dead rows, for no more messages/s. */
+const heapGrowthPercent = 100;
+
 /** Resolves once the node listens; it then runs until SIGINT or SIGTERM. */
 export async function serve(settings: ServeSettings): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   const { node: config, data, logLevel } = settings;
   const log = createLog(config.id, logLevel);
   const opened = await openStore({ directory: data });
