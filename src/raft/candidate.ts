@@ -2,7 +2,7 @@
 
 import { unreachable } from '../assert.ts';
 import type { CandidateState, Core, PreCandidateState, TermMessage } from './core.ts';
-import { onPreVoteReply, onVote, onVoteReply, startCampaign } from './election.ts';
+import { mayCampaign, onPreVoteReply, onVote, onVoteReply, startCampaign } from './election.ts';
 import { stepFollower } from './follower.ts';
 import { onForwardedRead } from './read-index.ts';
 import { becomeFollower } from './roles.ts';
@@ -30,11 +30,12 @@ export function stepCandidate<P>(
     case 'ReadIndex':
       onForwardedRead(core, message);
       return;
+    case 'TimeoutNow':
     case 'ReadIndexReply':
     case 'AppendOk':
     case 'AppendReject':
     case 'HeartbeatOk':
-      // Answers to what this replica asked in another role.
+      // What was meant for this replica in another role.
       return;
     default:
       unreachable(message);
@@ -42,7 +43,7 @@ export function stepCandidate<P>(
 }
 
 export function tickCandidate<P>(core: Core<P>, state: PreCandidateState | CandidateState): void {
-  if (core.nowMs >= state.deadlineMs) startCampaign(core);
+  if (core.nowMs >= state.deadlineMs && mayCampaign(core)) startCampaign(core);
 }
 
 /** Another has won the term (thesis 3.4). */

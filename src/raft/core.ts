@@ -21,8 +21,6 @@ export interface FollowerState {
   readonly role: 'follower';
   /** 0 = not known. */
   leader: ReplicaId;
-  /** When the leader was last heard. */
-  heardMs: number;
   deadlineMs: number;
   /** Drawn once, so that hearing a leader needs no generator. */
   readonly timeoutMs: number;
@@ -70,6 +68,17 @@ export interface LeaderReads {
   batches: ReadBatch[];
   /** The newest round begun. */
   round: number;
+  /** With a lease: when the rounds not confirmed yet began, oldest first. */
+  begun: { readonly round: number; readonly atMs: number }[];
+  /** Reads need no round before this. */
+  leaseUntilMs: number;
+}
+
+export interface Transfer {
+  readonly to: ReplicaId;
+  /** Proposals are taken until the transferee has this much: it is the end of the log at the start. */
+  readonly catchUpIndex: number;
+  readonly deadlineMs: number;
 }
 
 export interface LeaderState<P> {
@@ -81,6 +90,9 @@ export interface LeaderState<P> {
   heartbeatDueMs: number;
   uncommittedBytes: number;
   readonly reads: LeaderReads;
+  transfer: Transfer | null;
+  /** A transferee was told to campaign: it may win at any time in this term, so that no lease holds. */
+  timeoutNowSent: boolean;
   /** Reused by each quorum computation. */
   readonly scratch: number[];
 }
@@ -123,6 +135,8 @@ export interface Core<P> {
   /** As of the newest input that told the time. */
   nowMs: number;
   state: RoleState<P>;
+  /** When a leader was last heard, also after it was forgotten. */
+  leaderHeardMs: number;
   /** The newest leader ever recognised, also after it was forgotten. 0 = none. */
   lastLeader: ReplicaId;
   /** The last leader, where its process is known to be dead and no other leads yet. 0 = none. */

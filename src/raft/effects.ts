@@ -3,7 +3,6 @@
 
 import { assert } from '../assert.ts';
 import { type Core, leaderOf, type Outbox } from './core.ts';
-import { beginReadRound } from './read-index.ts';
 import { broadcastHeartbeat, sendAppends } from './replication.ts';
 import type { Effects, Entry, HardState, PersistStep, RaftMessage, RoleChange } from './types.ts';
 
@@ -12,7 +11,7 @@ const NONE: readonly never[] = Object.freeze([]);
 export function takeEffects<P>(core: Core<P>): Effects<P> | null {
   const { outbox, state } = core;
   if (state.role === 'leader') {
-    if (beginReadRound(core, state)) broadcastHeartbeat(core, state);
+    if (state.reads.fresh.length > 0) broadcastHeartbeat(core, state);
     sendAppends(core, state);
   }
   const persist = takePersistStep(core);

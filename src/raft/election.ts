@@ -22,8 +22,17 @@ import {
 } from './roles.ts';
 import type { PreVote, PreVoteReply, ReplicaId, Vote, VoteReply } from './types.ts';
 
+/** False while the lease of a leader may rest on this replica's word (thesis 6.4.1). */
+export function mayCampaign<P>(core: Core<P>): boolean {
+  return !core.config.lease || !hearsLeader(core);
+}
+
 export function startCampaign<P>(core: Core<P>): void {
   if (core.deadLeader !== 0) noteHurriedCampaign(core);
+  if (!core.config.preVote) {
+    requestVotes(core, false);
+    return;
+  }
   becomePreCandidate(core);
   const { state, self: from } = core;
   assert(state.role === 'pre-candidate', 'a campaign begins as pre-candidate');
@@ -37,13 +46,18 @@ export function startCampaign<P>(core: Core<P>): void {
   settlePreVote(core, state);
 }
 
+/** The leader has seen to it that this replica can win: it is not asked first (thesis 3.10). */
+export function campaignForTransfer<P>(core: Core<P>): void {
+  requestVotes(core, true);
+}
+
 function settlePreVote<P>(core: Core<P>, state: PreCandidateState): void {
   const needed = majority(core.voters.length);
-  if (state.granted.size >= needed) requestVotes(core);
+  if (state.granted.size >= needed) requestVotes(core, false);
   else if (isLost(core, state)) becomeFollower(core, core.term, 0);
 }
 
-function requestVotes<P>(core: Core<P>): void {
+function requestVotes<P>(core: Core<P>, transfer: boolean): void {
   becomeCandidate(core);
   const { state, self: from, term } = core;
   const { index: lastIndex, term: lastTerm } = core.log.tail;
@@ -52,7 +66,8 @@ function requestVotes<P>(core: Core<P>): void {
   for (const to of core.voters) {
     if (to === from) continue;
     // Durable are then the term, the own vote and the log advertised: a crash takes back none of it.
-    sendWhenDurable(core, { type: 'Vote', from, to, term, lastIndex, lastTerm, campaign });
+    const asked = { lastIndex, lastTerm, campaign, transfer };
+    sendWhenDurable(core, { type: 'Vote', from, to, term, ...asked });
   }
 }
 
@@ -117,11 +132,18 @@ export function onPreVote<P>(core: Core<P>, message: PreVote): void {
   send(core, { type: 'PreVoteReply', from: core.self, to, term, granted, campaign });
 }
 
+/** With a lease, also one that was forgotten since: its lease rests on this replica's answer. */
 function hearsLeader<P>(core: Core<P>): boolean {
-  const { state } = core;
-  if (state.role === 'leader') return true;
-  if (state.role !== 'follower' || state.leader === 0) return false;
-  return core.nowMs - state.heardMs < core.config.electionTimeoutMs;
+  if (core.state.role === 'leader') return true;
+  if (leaderOf(core) === 0 && !core.config.lease) return false;
+  return core.nowMs - core.leaderHeardMs < core.config.electionTimeoutMs;
+}
+
+/** A live leader is not voted out, whatever term is asked for, and no term is entered for it. */
+export function ignoresVote<P>(core: Core<P>, message: Vote): boolean {
+  const { checkQuorum, lease } = core.config;
+  if (message.transfer || !checkQuorum) return false;
+  return (message.term > core.term || lease) && hearsLeader(core);
 }
 
 /** The term of the message is the own one. */

@@ -10,7 +10,7 @@ import {
   sendWhenDurable,
   type TermMessage,
 } from './core.ts';
-import { onVote, startCampaign } from './election.ts';
+import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './election.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
 import { recogniseLeader } from './roles.ts';
 import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
@@ -36,12 +36,15 @@ export function stepFollower<P>(
     case 'ReadIndexReply':
       onReadIndexReply(core, state, message);
       return;
+    case 'TimeoutNow':
+      if (message.from === state.leader) campaignForTransfer(core);
+      return;
     case 'PreVoteReply':
     case 'VoteReply':
     case 'AppendOk':
     case 'AppendReject':
     case 'HeartbeatOk':
-      // Answers to what this replica asked in another role.
+      // What was meant for this replica in another role.
       return;
     default:
       unreachable(message);
@@ -50,7 +53,7 @@ export function stepFollower<P>(
 
 export function tickFollower<P>(core: Core<P>, state: FollowerState): void {
   expireForwardedReads(core, state);
-  if (core.nowMs >= state.deadlineMs) startCampaign(core);
+  if (core.nowMs >= state.deadlineMs && mayCampaign(core)) startCampaign(core);
 }
 
 /** A dead process is not silence: no need to wait until its silence has become suspicious. */
@@ -68,7 +71,7 @@ function hear<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {
     state.leader = leader;
     recogniseLeader(core, leader);
   }
-  state.heardMs = core.nowMs;
+  core.leaderHeardMs = core.nowMs;
   state.deadlineMs = core.nowMs + state.timeoutMs;
 }
 

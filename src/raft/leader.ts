@@ -5,8 +5,11 @@ import { assert, unreachable } from '../assert.ts';
 import type { Core, LeaderState, TermMessage } from './core.ts';
 import { onVote } from './election.ts';
 import type { Progress } from './progress.ts';
+import { majorityValue } from './quorum.ts';
 import { onForwardedRead, onRoundAnswered } from './read-index.ts';
 import { advanceLeaderCommit, appendOwn, broadcastHeartbeat } from './replication.ts';
+import { becomeFollower } from './roles.ts';
+import { continueTransfer, expireTransfer, isTransferring } from './transfer.ts';
 import type {
   AppendOk,
   AppendReject,
@@ -39,8 +42,9 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
       return;
     case 'PreVoteReply':
     case 'VoteReply':
+    case 'TimeoutNow':
     case 'ReadIndexReply':
-      // Answers to what this replica asked in another role.
+      // What was meant for this replica in another role.
       return;
     default:
       unreachable(message);
@@ -48,7 +52,18 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
 }
 
 export function tickLeader<P>(core: Core<P>, state: LeaderState<P>): void {
+  if (core.config.checkQuorum && !isHeardByQuorum(core, state)) {
+    becomeFollower(core, core.term, 0);
+    return;
+  }
+  expireTransfer(core, state);
   if (core.nowMs >= state.heartbeatDueMs) broadcastHeartbeat(core, state);
+}
+
+/** What this replica appended has become durable here. */
+export function onOwnWrite<P>(core: Core<P>, state: LeaderState<P>): void {
+  advanceLeaderCommit(core, state);
+  continueTransfer(core, state);
 }
 
 export function proposeAsLeader<P>(
@@ -56,6 +71,7 @@ export function proposeAsLeader<P>(
   state: LeaderState<P>,
   draft: Draft<P>,
 ): ProposeResult {
+  if (isTransferring(state)) return { ok: false, reason: 'transferring' };
   const bytes = state.uncommittedBytes + draft.payloadBytes;
   const isTooMuch = bytes > core.config.uncommittedBytesMax;
   // One alone may be of any size, and what costs nothing is always taken.
@@ -67,18 +83,31 @@ export function proposeAsLeader<P>(
 
 function onAppendOk<P>(core: Core<P>, state: LeaderState<P>, message: AppendOk): void {
   assert(message.match <= core.log.lastIndex, 'a follower acknowledges only what it was sent');
-  if (progressOf(state, message.from).acknowledged(message.match)) advanceLeaderCommit(core, state);
+  const progress = progressOf(state, message.from);
+  progress.heardMs = core.nowMs;
+  if (progress.acknowledged(message.match)) advanceLeaderCommit(core, state);
+  continueTransfer(core, state);
 }
 
 function onAppendReject<P>(core: Core<P>, state: LeaderState<P>, message: AppendReject): void {
   const { hintIndex, hintTerm, prevIndex } = message;
   const agreement = core.log.newestUpTo(hintIndex, hintTerm);
-  progressOf(state, message.from).rejected(prevIndex, agreement.index);
+  const progress = progressOf(state, message.from);
+  progress.heardMs = core.nowMs;
+  progress.rejected(prevIndex, agreement.index);
 }
 
 function onHeartbeatOk<P>(core: Core<P>, state: LeaderState<P>, message: HeartbeatOk): void {
   progressOf(state, message.from).alive(core.log.lastIndex, core.nowMs);
   onRoundAnswered(core, state, message);
+}
+
+/** A majority, this replica among it, within the last electionTimeoutMs (thesis 6.2). */
+function isHeardByQuorum<P>(core: Core<P>, { scratch, followers }: LeaderState<P>): boolean {
+  scratch.length = 0;
+  scratch.push(core.nowMs);
+  for (const { heardMs } of followers) scratch.push(heardMs);
+  return core.nowMs - majorityValue(scratch) < core.config.electionTimeoutMs;
 }
 
 function progressOf<P>(state: LeaderState<P>, id: ReplicaId): Progress<P> {

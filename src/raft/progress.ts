@@ -30,6 +30,8 @@ export class Progress<P> {
   load: Load<P> = { phase: 'none' };
   /** The newest read round that the follower answered. */
   round = 0;
+  /** When it last answered in a way that shows it well, for checkQuorum. */
+  heardMs: number;
 
   constructor(id: ReplicaId, next: number, config: RaftConfig, nowMs: number) {
     this.id = id;
@@ -37,6 +39,7 @@ export class Progress<P> {
     this.#heartbeatMs = config.heartbeatMs;
     this.#inflights = new Inflights(config.inflightAppendsMax, config.inflightBytesMax);
     this.#sentMs = nowMs;
+    this.heardMs = nowMs;
   }
 
   get match(): number {
@@ -107,6 +110,9 @@ export class Progress<P> {
 
   /** The follower lives. Where it has been silent about appends for long, they may be lost. */
   alive(lastIndex: number, nowMs: number): void {
+    // One whose disk hangs still answers heartbeats: while it owes an answer, only that counts.
+    const owesAnswer = this.probing ? this.#awaiting : this.#inflights.count > 0;
+    if (!owesAnswer) this.heardMs = nowMs;
     if (nowMs - this.#sentMs < this.#heartbeatMs) return;
     if (this.probing) this.#awaiting = false;
     if (this.#match < lastIndex) this.#checkDue = true;

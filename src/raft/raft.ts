@@ -6,13 +6,14 @@ import { assert } from '../assert.ts';
 import { stepCandidate, tickCandidate } from './candidate.ts';
 import { type Core, leaderOf, send } from './core.ts';
 import { markPersisted, takeEffects } from './effects.ts';
-import { countSelfVote, onPreVote } from './election.ts';
+import { countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
-import { proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
+import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
 import { readIndex, releaseEarlyReads } from './read-index.ts';
-import { advanceLeaderCommit, onEntriesLoaded } from './replication.ts';
+import { onEntriesLoaded } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { createCore } from './start.ts';
+import { isTransferring, startTransfer } from './transfer.ts';
 import type {
   Draft,
   Effects,
@@ -25,6 +26,7 @@ import type {
   ReplicaId,
   Role,
   TermRun,
+  TransferResult,
 } from './types.ts';
 
 export function createRaft<P>(options: RaftOptions<P>): Raft<P> {
@@ -66,6 +68,17 @@ class RaftReplica<P> implements Raft<P> {
     return result;
   }
 
+  transferLeadership(to: ReplicaId, nowMs: number): TransferResult {
+    this.#enter(nowMs);
+    const { state } = this.#core;
+    const result: TransferResult =
+      state.role === 'leader'
+        ? startTransfer(this.#core, state, to)
+        : { ok: false, reason: 'not-leader' };
+    this.#leave();
+    return result;
+  }
+
   readIndex(context: number, nowMs: number): void {
     this.#enter(nowMs);
     readIndex(this.#core, context);
@@ -89,7 +102,7 @@ class RaftReplica<P> implements Raft<P> {
     this.#enter(nowMs);
     markPersisted(this.#core, appendSeq);
     const { state } = this.#core;
-    if (state.role === 'leader') advanceLeaderCommit(this.#core, state);
+    if (state.role === 'leader') onOwnWrite(this.#core, state);
     else countSelfVote(this.#core);
     this.#leave();
   }
@@ -142,6 +155,21 @@ class RaftReplica<P> implements Raft<P> {
     return this.#core.log.tail.timeMs;
   }
 
+  get transferee(): ReplicaId {
+    const { state } = this.#core;
+    return state.role === 'leader' ? (state.transfer?.to ?? 0) : 0;
+  }
+
+  get transferring(): boolean {
+    const { state } = this.#core;
+    return state.role === 'leader' && isTransferring(state);
+  }
+
+  follower(id: ReplicaId): { readonly match: number; readonly heardMs: number } | null {
+    const { state } = this.#core;
+    return (state.role === 'leader' && state.byId.get(id)) || null;
+  }
+
   get ready(): boolean {
     const { state, applied } = this.#core;
     return state.role === 'leader' && applied >= state.firstOwnIndex;
@@ -175,6 +203,7 @@ function step<P>(core: Core<P>, message: RaftMessage<P>): void {
     onPreVote(core, message);
     return;
   }
+  if (message.type === 'Vote' && message.term >= core.term && ignoresVote(core, message)) return;
   // A granted PreVoteReply carries the term that was asked about, which nobody has entered.
   const isGrantedPreVote = message.type === 'PreVoteReply' && message.granted;
   if (message.term > core.term && !isGrantedPreVote) {
@@ -207,6 +236,7 @@ function peerDown<P>(core: Core<P>, replica: ReplicaId): void {
   const { state } = core;
   if (state.role === 'leader') {
     state.byId.get(replica)?.lost();
+    if (state.transfer?.to === replica) state.transfer = null;
   } else if (replica === core.lastLeader && replica !== core.deadLeader) {
     core.deadLeader = replica;
     if (state.role === 'follower') onLeaderDown(core, state, replica);

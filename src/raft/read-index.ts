@@ -7,6 +7,9 @@ import { type Core, type FollowerState, type LeaderState, type PendingRead, send
 import { majorityValue } from './quorum.ts';
 import type { HeartbeatOk, ReadIndex, ReadIndexReply } from './types.ts';
 
+/** Of the least election timeout: clocks may run apart by the rest. */
+const LEASE_PART = 0.9;
+
 export function readIndex<P>(core: Core<P>, context: number): void {
   const { state } = core;
   if (state.role === 'leader') {
@@ -53,16 +56,18 @@ export function releaseEarlyReads<P>(leader: LeaderState<P>): void {
   leader.reads.early = [];
 }
 
-/** Begins a round for the reads taken in since the last; whether heartbeats have to carry it out. */
-export function beginReadRound<P>(core: Core<P>, leader: LeaderState<P>): boolean {
+/** Begins the round that the heartbeats about to be sent carry, for the reads taken in before. */
+export function beginRound<P>(core: Core<P>, leader: LeaderState<P>): number {
   const { reads } = leader;
-  if (reads.fresh.length === 0) return false;
   reads.round += 1;
-  // One taken in earlier in this turn gets the newer commit index: later is always allowed.
-  reads.batches.push({ round: reads.round, index: core.commit, reads: reads.fresh });
-  reads.fresh = [];
-  confirmReads(core, leader);
-  return true;
+  if (core.config.lease) reads.begun.push({ round: reads.round, atMs: core.nowMs });
+  if (reads.fresh.length > 0) {
+    // One taken in earlier in this turn gets the newer commit index: later is always allowed.
+    reads.batches.push({ round: reads.round, index: core.commit, reads: reads.fresh });
+    reads.fresh = [];
+  }
+  if (leader.followers.length === 0) confirmRounds(core, leader);
+  return reads.round;
 }
 
 export function onRoundAnswered<P>(
@@ -75,16 +80,17 @@ export function onRoundAnswered<P>(
   assert(message.round <= leader.reads.round, 'no round is answered before it began');
   if (message.round <= follower.round) return;
   follower.round = message.round;
-  confirmReads(core, leader);
+  confirmRounds(core, leader);
 }
 
-function confirmReads<P>(core: Core<P>, leader: LeaderState<P>): void {
+function confirmRounds<P>(core: Core<P>, leader: LeaderState<P>): void {
   const { scratch, reads } = leader;
-  if (reads.batches.length === 0) return;
+  if (reads.batches.length === 0 && reads.begun.length === 0) return;
   scratch.length = 0;
   scratch.push(reads.round);
   for (const follower of leader.followers) scratch.push(follower.round);
   const confirmed = majorityValue(scratch);
+  extendLease(core, leader, confirmed);
   let done = 0;
   for (const batch of reads.batches) {
     if (batch.round > confirmed) break;
@@ -92,6 +98,20 @@ function confirmReads<P>(core: Core<P>, leader: LeaderState<P>): void {
     done += 1;
   }
   reads.batches.splice(0, done);
+}
+
+/** From when the round began: whoever answered it was not asked for a vote before it got it. */
+function extendLease<P>(core: Core<P>, { reads }: LeaderState<P>, confirmed: number): void {
+  let begun = reads.begun[0];
+  while (begun !== undefined && begun.round <= confirmed) {
+    reads.leaseUntilMs = begun.atMs + core.config.electionTimeoutMs * LEASE_PART;
+    reads.begun.shift();
+    begun = reads.begun[0];
+  }
+}
+
+function holdsLease<P>(core: Core<P>, { reads, timeoutNowSent }: LeaderState<P>): boolean {
+  return core.nowMs < reads.leaseUntilMs && !timeoutNowSent;
 }
 
 /** The role or the term ends, and with it all that was asked in it. */
@@ -114,8 +134,9 @@ export function endReads<P>(core: Core<P>): void {
 function takeIn<P>(core: Core<P>, leader: LeaderState<P>, read: PendingRead): void {
   // Before that, the commit index may lie below what an earlier leader has already answered for.
   const ready = core.applied >= leader.firstOwnIndex;
-  if (ready) leader.reads.fresh.push(read);
-  else leader.reads.early.push(read);
+  if (!ready) leader.reads.early.push(read);
+  else if (holdsLease(core, leader)) answer(core, read, core.commit);
+  else leader.reads.fresh.push(read);
 }
 
 function answer<P>(core: Core<P>, read: PendingRead, index: number | null): void {

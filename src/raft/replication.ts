@@ -6,6 +6,7 @@ import { appendToLog, type Core, type LeaderState, send } from './core.ts';
 import { type Batch, entryBytes } from './log.ts';
 import type { Progress } from './progress.ts';
 import { majority, majorityValue } from './quorum.ts';
+import { beginRound } from './read-index.ts';
 import type { Draft, Entry, LoadRequest } from './types.ts';
 
 /** Appends to the own log as of the own term. */
@@ -42,8 +43,8 @@ function assertQuorum<P>(core: Core<P>, leader: LeaderState<P>, index: number): 
 
 export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): void {
   leader.heartbeatDueMs = core.nowMs + core.config.heartbeatMs;
+  const round = beginRound(core, leader);
   const { self: from, term } = core;
-  const { round } = leader.reads;
   for (const { id: to, match } of leader.followers) {
     const commit = Math.min(core.commit, match);
     send(core, { type: 'Heartbeat', from, to, term, commit, round });

@@ -28,7 +28,6 @@ export function followerState<P>(
   return {
     role: 'follower',
     leader,
-    heardMs: core.nowMs,
     deadlineMs: core.nowMs + firstTimeoutMs,
     timeoutMs: randomTimeoutMs(core),
     forwarded: new Map(),
@@ -64,7 +63,8 @@ export function becomePreCandidate<P>(core: Core<P>): void {
 
 /** Enters the next term and votes for itself; the vote counts once the next step is durable. */
 export function becomeCandidate<P>(core: Core<P>): void {
-  assert(core.state.role === 'pre-candidate', 'only a pre-candidate becomes a candidate');
+  assert(core.state.role !== 'leader', 'a leader does not campaign');
+  endReads(core);
   enterTerm(core, core.term + 1);
   vote(core, core.self);
   core.campaign += 1;
@@ -91,7 +91,9 @@ export function becomeLeader<P>(core: Core<P>): void {
     byId: new Map(followers.map((follower) => [follower.id, follower])),
     heartbeatDueMs: core.nowMs + config.heartbeatMs,
     uncommittedBytes: log.payloadBytesBetween(core.commit + 1, log.lastIndex),
-    reads: { early: [], fresh: [], batches: [], round: 0 },
+    reads: { early: [], fresh: [], batches: [], round: 0, begun: [], leaseUntilMs: -Infinity },
+    transfer: null,
+    timeoutNowSent: false,
     scratch: [],
   };
   core.state = leader;

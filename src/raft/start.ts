@@ -15,6 +15,7 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
   const { self, voters, config, random, hardState, applied, nowMs } = options;
   const log = new Log(options.log);
   assert(voters.includes(self), 'a replica is one of the voters');
+  assert(config.checkQuorum || !config.lease, 'a lease needs checkQuorum');
   assert(hardState.term >= log.tail.term, 'the term is durable with, or before, its entries');
   assert(
     applied <= log.lastIndex && applied >= log.firstIndex - 1,
@@ -51,11 +52,12 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
     state: {
       role: 'follower',
       leader: 0,
-      heardMs: nowMs,
       deadlineMs: nowMs,
       timeoutMs: 0,
       forwarded: new Map(),
     },
+    // Before it stopped it may have heard a leader whose lease rests on that.
+    leaderHeardMs: config.lease ? nowMs : -Infinity,
     lastLeader: 0,
     deadLeader: 0,
     campaign: Math.floor(random() * STARTS_TOLD_APART) * CAMPAIGNS_PER_START,

@@ -73,6 +73,8 @@ export interface Vote extends Envelope {
   readonly lastIndex: number;
   readonly lastTerm: number;
   readonly campaign: number;
+  /** The leader itself asked for this campaign: it is no reason to refuse that the leader lives. */
+  readonly transfer: boolean;
 }
 export interface VoteReply extends Envelope {
   readonly type: 'VoteReply';
@@ -103,12 +105,16 @@ export interface Heartbeat extends Envelope {
   readonly type: 'Heartbeat';
   /** min(the leader's commit, what it knows to match at the receiver). */
   readonly commit: number;
-  /** The newest read round that this heartbeat confirms when answered; rises within a term. */
+  /** The round that an answer confirms; each broadcast of heartbeats begins one, and they rise in a term. */
   readonly round: number;
 }
 export interface HeartbeatOk extends Envelope {
   readonly type: 'HeartbeatOk';
   readonly round: number;
+}
+/** Tells the one that leadership is transferred to, whose log is complete, to campaign at once. */
+export interface TimeoutNow extends Envelope {
+  readonly type: 'TimeoutNow';
 }
 /** A follower's read: asks the leader for an index to wait for. */
 export interface ReadIndex extends Envelope {
@@ -132,6 +138,7 @@ export type RaftMessage<P> =
   | AppendReject
   | Heartbeat
   | HeartbeatOk
+  | TimeoutNow
   | ReadIndex
   | ReadIndexReply;
 
@@ -188,6 +195,16 @@ export interface RaftConfig {
   readonly electionTimeoutMs: number;
   /** A timeout is electionTimeoutMs + random 0..electionSpreadMs. */
   readonly electionSpreadMs: number;
+  /** A campaign first asks whether it could win (thesis 9.6). */
+  readonly preVote: boolean;
+  /** A leader that no majority answered for electionTimeoutMs steps down; a live one is not voted out. */
+  readonly checkQuorum: boolean;
+  /**
+   * A leader answers reads alone for 0.9 * electionTimeoutMs after a majority answered it (thesis 6.4.1):
+   * right only where clocks run at about the same rate, and only if every replica has it on. Needs
+   * checkQuorum.
+   */
+  readonly lease: boolean;
   /** The first timeout of a preferred leader after a start is random 0..preferredFirstTimeoutMs. */
   readonly preferredFirstTimeoutMs: number;
   /** After peerDown of the leader: PreVote within random 0..this. */
@@ -220,7 +237,14 @@ export interface RaftOptions<P> {
 
 export type ProposeResult =
   | { readonly ok: true; readonly index: number; readonly term: number }
-  | { readonly ok: false; readonly reason: 'not-leader' | 'too-much-uncommitted' };
+  | {
+      readonly ok: false;
+      readonly reason: 'not-leader' | 'too-much-uncommitted' | 'transferring';
+    };
+
+export type TransferResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: 'not-leader' | 'not-a-voter' | 'transferring' };
 
 /** One replica of one Raft group. Synchronous; every call may create effects. */
 export interface Raft<P> {
@@ -228,6 +252,11 @@ export interface Raft<P> {
   tick(nowMs: number): void;
   /** Appends to the leader's log at once; it is sent and persisted by the next effects. */
   propose(draft: Draft<P>): ProposeResult;
+  /**
+   * Hands leadership to `to` (thesis 3.10): the end is a role change, or `transferee` being 0 again while
+   * this replica still leads. To itself: ends a transfer under way, where that is still possible.
+   */
+  transferLeadership(to: ReplicaId, nowMs: number): TransferResult;
   /** Ends with exactly one ReadState of this context; contexts are never used twice. */
   readIndex(context: number, nowMs: number): void;
   /** The process of that replica is known to be dead (stream ended AND a new connect was refused). */
@@ -249,6 +278,12 @@ export interface Raft<P> {
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;
+  /** To whom leadership is being transferred; 0 = to nobody. */
+  readonly transferee: ReplicaId;
+  /** A transfer is at the point where proposals have to wait for its end. */
+  readonly transferring: boolean;
+  /** A leader's: what this follower has on disk as known here, and when it was last heard; null = no such. */
+  follower(id: ReplicaId): { readonly match: number; readonly heardMs: number } | null;
   /** Log time of the newest entry. */
   readonly lastTimeMs: number;
   /** A leader that has applied an entry of its own term: it may sequence, and its reads can be confirmed. */

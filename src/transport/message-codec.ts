@@ -25,6 +25,7 @@ const Tag = {
   HeartbeatOk: 9,
   ReadIndex: 10,
   ReadIndexReply: 11,
+  TimeoutNow: 12,
 } as const;
 
 type WireField = number | boolean | null | Uint8Array;
@@ -73,8 +74,9 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
   const tag = Tag[type];
   switch (type) {
     case 'PreVote':
-    case 'Vote':
       return [partition, tag, from, to, term, m.lastIndex, m.lastTerm, m.campaign];
+    case 'Vote':
+      return [partition, tag, from, to, term, m.lastIndex, m.lastTerm, m.campaign, m.transfer];
     case 'PreVoteReply':
     case 'VoteReply':
       return [partition, tag, from, to, term, m.granted, m.campaign];
@@ -92,6 +94,8 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
       return [partition, tag, from, to, term, m.commit, m.round];
     case 'HeartbeatOk':
       return [partition, tag, from, to, term, m.round];
+    case 'TimeoutNow':
+      return [partition, tag, from, to, term];
     case 'ReadIndex':
       return [partition, tag, from, to, term, m.context];
     case 'ReadIndexReply':
@@ -114,11 +118,11 @@ function unpackArray(bytes: Uint8Array): Fields | null {
 function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
   switch (fields[1]) {
     case Tag.PreVote:
-      return decodeVote('PreVote', fields);
+      return decodePreVote(fields);
     case Tag.PreVoteReply:
       return decodeVoteReply('PreVoteReply', fields);
     case Tag.Vote:
-      return decodeVote('Vote', fields);
+      return decodeVote(fields);
     case Tag.VoteReply:
       return decodeVoteReply('VoteReply', fields);
     case Tag.Append:
@@ -127,6 +131,8 @@ function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
       return decodeAppendReject(fields);
     case Tag.Heartbeat:
       return decodeHeartbeat(fields);
+    case Tag.TimeoutNow:
+      return decodeTimeoutNow(fields);
     case Tag.ReadIndexReply:
       return decodeReadIndexReply(fields);
     default:
@@ -134,10 +140,24 @@ function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
   }
 }
 
-function decodeVote(type: 'PreVote' | 'Vote', fields: Fields): PeerMessage | null {
+function decodePreVote(fields: Fields): PeerMessage | null {
   if (!areUints(fields, 8)) return null;
   const [, , from, to, term, lastIndex, lastTerm, campaign] = fields;
-  return { type, from, to, term, lastIndex, lastTerm, campaign };
+  return { type: 'PreVote', from, to, term, lastIndex, lastTerm, campaign };
+}
+
+function decodeVote(fields: Fields): PeerMessage | null {
+  const transfer = fields[8];
+  const asked = fields.slice(0, 8);
+  if (fields.length !== 9 || typeof transfer !== 'boolean' || !areUints(asked, 8)) return null;
+  const [, , from, to, term, lastIndex, lastTerm, campaign] = asked;
+  return { type: 'Vote', from, to, term, lastIndex, lastTerm, campaign, transfer };
+}
+
+function decodeTimeoutNow(fields: Fields): PeerMessage | null {
+  if (!areUints(fields, 5)) return null;
+  const [, , from, to, term] = fields;
+  return { type: 'TimeoutNow', from, to, term };
 }
 
 function decodeVoteReply(type: 'PreVoteReply' | 'VoteReply', fields: Fields): PeerMessage | null {

@@ -23,7 +23,7 @@ describe('votes', () => {
   test('a granted vote leaves only after it is durable (thesis 3.8, rule 1)', () => {
     const replica = new Replica();
     const ask = { from: 2, to: 1, term: 1, lastIndex: 0, lastTerm: 0, campaign: 5 };
-    replica.step({ type: 'Vote', ...ask });
+    replica.step({ type: 'Vote', transfer: false, ...ask });
     replica.drain();
     expect(replica.collect()).toEqual([]);
     expect(replica.steps).toMatchObject([{ hardState: { term: 1, votedFor: 2 } }]);
@@ -34,15 +34,15 @@ describe('votes', () => {
   test('a repeated grant waits for the write of the first', () => {
     const replica = new Replica();
     const ask = { from: 2, to: 1, term: 1, lastIndex: 0, lastTerm: 0, campaign: 5 };
-    replica.step({ type: 'Vote', ...ask });
+    replica.step({ type: 'Vote', transfer: false, ...ask });
     replica.drain();
-    replica.step({ type: 'Vote', ...ask });
+    replica.step({ type: 'Vote', transfer: false, ...ask });
     replica.drain();
     expect(replica.collect()).toEqual([]);
     replica.persist();
     replica.drain();
     expect(replica.collect()).toHaveLength(2);
-    replica.step({ type: 'Vote', ...ask });
+    replica.step({ type: 'Vote', transfer: false, ...ask });
     replica.drain();
     expect(replica.collect()).toHaveLength(1);
   });
@@ -237,11 +237,15 @@ describe('a restart', () => {
   test('honours the vote that was given before', () => {
     const replica = new Replica({ term: 1 });
     const ask = { to: 1, term: 2, lastIndex: 0, lastTerm: 0, campaign: 5 };
-    replica.receive({ type: 'Vote', ...ask, from: 2 });
+    replica.receive({ type: 'Vote', transfer: false, ...ask, from: 2 });
     replica.crash();
     replica.restart();
-    expect(replica.receive({ type: 'Vote', ...ask, from: 3 })).toMatchObject([{ granted: false }]);
-    expect(replica.receive({ type: 'Vote', ...ask, from: 2 })).toMatchObject([{ granted: true }]);
+    expect(replica.receive({ type: 'Vote', transfer: false, ...ask, from: 3 })).toMatchObject([
+      { granted: false },
+    ]);
+    expect(replica.receive({ type: 'Vote', transfer: false, ...ask, from: 2 })).toMatchObject([
+      { granted: true },
+    ]);
   });
 
   test.each<[number, number, number]>([

@@ -35,6 +35,7 @@ const KINDS = [
   ...Array<'heal'>(2).fill('heal'),
   ...Array<'hurry'>(3).fill('hurry'),
   ...Array<'checkpoint'>(1).fill('checkpoint'),
+  ...Array<'transfer'>(2).fill('transfer'),
 ] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -59,8 +60,8 @@ class History {
   #contexts = 0;
   #proposals = 0;
 
-  constructor(size: number, seed: number) {
-    this.network = new Network({ size, seed, config: TIGHT });
+  constructor(size: number, seed: number, lease: boolean) {
+    this.network = new Network({ size, seed, config: { ...TIGHT, lease } });
     this.checker = new SafetyChecker(this.network);
   }
 
@@ -126,6 +127,9 @@ class History {
         replica.applied.splice(0, Math.floor(replica.applied.length / 2));
         this.checker.checkpointed(replica);
         return;
+      case 'transfer':
+        replica.raft.transferLeadership(1 + (detail % network.replicas.length), network.nowMs);
+        return;
       case 'crash':
         replica.crash(detail % 3);
         this.checker.restarted(replica, this.#openReads.get(replica.id) ?? []);
@@ -190,8 +194,8 @@ class History {
   }
 }
 
-function runHistory(size: number, seed: number, moves: readonly Move[]): History {
-  const history = new History(size, seed);
+function runHistory(size: number, seed: number, moves: readonly Move[], lease = false): History {
+  const history = new History(size, seed, lease);
   for (const one of moves) history.make(one);
   history.converge();
   return history;
@@ -215,6 +219,15 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
         runHistory(5, seed, list);
       }),
       { numRuns: 80, endOnFailure: true },
+    );
+  }, 20_000);
+
+  test('with three replicas that read by a lease', () => {
+    fc.assert(
+      fc.property(fc.nat(), moves, (seed, list) => {
+        runHistory(3, seed, list, true);
+      }),
+      { numRuns: 150, endOnFailure: true },
     );
   }, 20_000);
 

@@ -33,7 +33,7 @@ function heartbeat(term: number, from = 2, to = 1): Message {
 }
 
 function voteRequest(term: number, lastIndex: number, lastTerm: number, from = 2): Message {
-  return { type: 'Vote', from, to: 1, term, lastIndex, lastTerm, campaign: 77 };
+  return { type: 'Vote', from, to: 1, term, lastIndex, lastTerm, campaign: 77, transfer: false };
 }
 
 function preVoteRequest(term: number, lastIndex: number, lastTerm: number, from = 2): Message {

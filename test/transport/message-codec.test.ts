@@ -19,9 +19,14 @@ const partition = fc.nat(0xffff);
 
 const plain: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({
-    type: fc.constantFrom('PreVote' as const, 'Vote' as const),
+    type: fc.constant('PreVote' as const),
     ...{ ...envelope, campaign, lastIndex: uint, lastTerm: uint },
   }),
+  fc.record({
+    type: fc.constant('Vote' as const),
+    ...{ ...envelope, campaign, lastIndex: uint, lastTerm: uint, transfer: fc.boolean() },
+  }),
+  fc.record({ type: fc.constant('TimeoutNow' as const), ...envelope }),
   fc.record({
     type: fc.constantFrom('PreVoteReply' as const, 'VoteReply' as const),
     ...{ ...envelope, campaign, granted: fc.boolean() },

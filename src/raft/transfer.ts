@@ -1,0 +1,50 @@
+// Leadership transfer (thesis 3.10): the transferee first gets what the leader's log held at the start,
+// while proposals go on; then they wait until it has the whole log, and it is told to campaign at once.
+// Either it wins, or the time is over and this replica leads on.
+
+import { type Core, type LeaderState, send } from './core.ts';
+import type { ReplicaId, TransferResult } from './types.ts';
+
+export function startTransfer<P>(
+  core: Core<P>,
+  leader: LeaderState<P>,
+  to: ReplicaId,
+): TransferResult {
+  if (to === core.self) {
+    leader.transfer = null;
+    return { ok: true };
+  }
+  if (!leader.byId.has(to)) return { ok: false, reason: 'not-a-voter' };
+  if (leader.transfer?.to === to) return { ok: true };
+  // One told to campaign may be about to win: two at once would only split the votes.
+  if (isTold(core, leader)) return { ok: false, reason: 'transferring' };
+  const deadlineMs = core.nowMs + core.config.electionTimeoutMs;
+  leader.transfer = { to, catchUpIndex: core.log.lastIndex, deadlineMs };
+  continueTransfer(core, leader);
+  return { ok: true };
+}
+
+/** Whether proposals have to wait. */
+export function isTransferring<P>({ transfer, byId }: LeaderState<P>): boolean {
+  if (transfer === null) return false;
+  return (byId.get(transfer.to)?.match ?? 0) >= transfer.catchUpIndex;
+}
+
+export function continueTransfer<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { transfer } = leader;
+  if (transfer === null || !isTold(core, leader)) return;
+  leader.timeoutNowSent = true;
+  const { self: from, term } = core;
+  send(core, { type: 'TimeoutNow', from, to: transfer.to, term });
+}
+
+export function expireTransfer<P>(core: Core<P>, leader: LeaderState<P>): void {
+  if (leader.transfer !== null && core.nowMs >= leader.transfer.deadlineMs) leader.transfer = null;
+}
+
+/** All is committed, so that nobody who proposed is left in doubt, and the transferee has it on disk. */
+function isTold<P>(core: Core<P>, { transfer, byId }: LeaderState<P>): boolean {
+  const { commit, log } = core;
+  if (transfer === null || commit < log.lastIndex) return false;
+  return byId.get(transfer.to)?.match === log.lastIndex;
+}
