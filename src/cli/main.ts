@@ -13,6 +13,7 @@ import { serve } from './serve.ts';
 import { readConfigFile, type ServeFlags, serveSettings } from './settings.ts';
 import { status } from './status.ts';
 import { tail } from './tail.ts';
+import { transfer } from './transfer.ts';
 import { version } from './version.ts';
 
 const program = new Command('paceline')
@@ -33,6 +34,10 @@ program
   .option('--mapping <name>', 'mix, tt_sum or tt_one; the same for every node (mix)')
   .option('--dedupe-window-ms <n>', 'how long keys are remembered (7 days)')
   .option('--dedupe-window-bytes <n>', 'how much a partition remembers (64 MiB)')
+  .option(
+    '--lease',
+    'leaders answer reads alone where clocks can be trusted; the same for every node',
+  )
   .option('--insecure', 'listen on an address other hosts can reach')
   .option('--log-level <level>', 'info, warn or silent (info)')
   .option('--config <file>', 'JSON with the same names instead of flags')
@@ -133,6 +138,16 @@ program
   .option(...servers)
   .option(...timeout, '5')
   .action(status);
+
+program
+  .command('transfer')
+  .description('give the leadership of a partition to a node')
+  .argument('<partition>', 'as in status')
+  .argument('<node>', 'node id')
+  .option('--json', 'compact JSON')
+  .option(...servers)
+  .option(...timeout, '5')
+  .action(transfer);
 
 main().catch((error: unknown) => {
   process.exitCode = exitCodeOf(error);

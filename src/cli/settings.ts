@@ -22,6 +22,7 @@ export interface ServeFlags {
   readonly mapping?: string;
   readonly dedupeWindowMs?: string | number;
   readonly dedupeWindowBytes?: string | number;
+  readonly lease?: boolean;
   readonly insecure?: boolean;
   readonly logLevel?: string;
 }
@@ -42,6 +43,7 @@ const flagNames: readonly (keyof ServeFlags)[] = [
   'mapping',
   'dedupeWindowMs',
   'dedupeWindowBytes',
+  'lease',
   'insecure',
   'logLevel',
 ];
@@ -76,7 +78,7 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
     nodes,
     cluster,
     limits: defaultLimits,
-    raft: defaultRaftConfig,
+    raft: { ...defaultRaftConfig, lease: cluster.lease },
     version,
   };
   return { node, data, logLevel: flags.logLevel ?? 'info' };
@@ -102,7 +104,10 @@ function clusterSettings(flags: ServeFlags): ClusterConfig {
       2 ** 40,
     ),
   };
-  return { ...defaults, partitions, mapping, dedupe };
+  if (flags.lease !== undefined && typeof flags.lease !== 'boolean') {
+    throw bad('lease', `"${flags.lease}" is not true or false`);
+  }
+  return { ...defaults, partitions, mapping, dedupe, lease: flags.lease ?? false };
 }
 
 /** "1=HOST:PORT,2=HOST:PORT": with or without this node. */

@@ -156,6 +156,19 @@ export class PacelineClient {
     return this.options.transport.call(server, rpcs.getStatus, {}, timeoutMs);
   }
 
+  /**
+   * Gives the leadership of a partition to a node; asked of the server that leads it.
+   * Errors: UNREACHABLE, NOT_LEADER, NO_SUCH_PARTITION, BAD_REQUEST, BUSY, NOT_CAUGHT_UP.
+   */
+  async transferLeadership(
+    server: string,
+    { partition, node }: { readonly partition: number; readonly node: number },
+    timeoutMs: number,
+  ): Promise<void> {
+    const { transport } = this.options;
+    await transport.call(server, rpcs.transferLeadership, { partition, node }, timeoutMs);
+  }
+
   /** Resolves once every append has ended. */
   drain(): Promise<void> {
     return this.appends.drain();

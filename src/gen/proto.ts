@@ -730,6 +730,27 @@ export interface GetStatusResponseInput {
 }
 export const GetStatusResponse = codec<GetStatusResponse, GetStatusResponseInput>('paceline.v1.GetStatusResponse');
 
+/** See OperatorService.TransferLeadership. */
+export interface TransferLeadershipRequest {
+  readonly partition: number;
+  /** Node id of the new leader. */
+  readonly node: number;
+}
+export interface TransferLeadershipRequestInput {
+  partition?: number;
+  node?: number;
+}
+export const TransferLeadershipRequest = codec<TransferLeadershipRequest, TransferLeadershipRequestInput>('paceline.v1.TransferLeadershipRequest');
+
+/** See OperatorService.TransferLeadership. */
+export interface TransferLeadershipResponse {
+
+}
+export interface TransferLeadershipResponseInput {
+
+}
+export const TransferLeadershipResponse = codec<TransferLeadershipResponse, TransferLeadershipResponseInput>('paceline.v1.TransferLeadershipResponse');
+
 /** A node of the cluster. */
 export interface StatusNode {
   readonly id: number;

@@ -11,6 +11,8 @@ import {
   GetStatusResponse,
   ReadRequest,
   ReadResponse,
+  TransferLeadershipRequest,
+  TransferLeadershipResponse,
 } from './proto.ts';
 
 const log = '/paceline.v1.LogService';
@@ -33,6 +35,11 @@ export const rpcs = {
     path: `${operator}/GetStatus`,
     request: GetStatusRequest,
     response: GetStatusResponse,
+  },
+  transferLeadership: {
+    path: `${operator}/TransferLeadership`,
+    request: TransferLeadershipRequest,
+    response: TransferLeadershipResponse,
   },
 } as const;
 

@@ -12,6 +12,8 @@ export interface ClusterConfig {
   readonly partitions: number;
   readonly mapping: ShardMapping;
   readonly dedupe: DedupeWindow;
+  /** Leaders answer reads by a lease; every replica has to know, as its votes keep the promise. */
+  readonly lease: boolean;
 }
 
 export interface NodeConfig {
@@ -22,6 +24,7 @@ export interface NodeConfig {
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly cluster: ClusterConfig;
   readonly limits: NodeLimits;
+  /** Its `lease` is that of the cluster. */
   readonly raft: RaftConfig;
   readonly version: string;
 }
@@ -70,7 +73,7 @@ export const defaultLimits: NodeLimits = {
 };
 
 export function defaultCluster(name: string): ClusterConfig {
-  return { name, partitions: 16, mapping: 'mix', dedupe: defaultDedupeWindow };
+  return { name, partitions: 16, mapping: 'mix', dedupe: defaultDedupeWindow, lease: false };
 }
 
 export { defaultRaftConfig };

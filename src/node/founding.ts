@@ -17,23 +17,24 @@ export interface FoundingRecord {
 }
 
 export function encodeFounding(record: FoundingRecord): Uint8Array {
-  const { name, partitions, mapping, dedupe } = record.cluster;
+  const { name, partitions, mapping, dedupe, lease } = record.cluster;
   const window = [dedupe.windowMs, dedupe.windowBytes];
   const nodes = [...record.nodes].sort(([a], [b]) => a - b);
-  return pack([recordVersion, record.clusterId, name, partitions, mapping, window, nodes]);
+  return pack([recordVersion, record.clusterId, name, partitions, mapping, window, nodes, lease]);
 }
 
 /** null: not a record of this version. */
 export function decodeFounding(bytes: Uint8Array): FoundingRecord | null {
   const fields = unpackArray(bytes);
   if (fields === null || fields[0] !== recordVersion) return null;
-  const [, clusterId, name, partitions, mapping, window, nodeList] = fields;
+  const [, clusterId, name, partitions, mapping, window, nodeList, lease = false] = fields;
   if (!(clusterId instanceof Uint8Array) || typeof name !== 'string') return null;
   if (typeof partitions !== 'number' || !isMapping(mapping)) return null;
+  if (typeof lease !== 'boolean') return null;
   const dedupe = decodeWindow(window);
   const nodes = decodeNodes(nodeList);
   if (dedupe === null || nodes === null) return null;
-  return { clusterId, cluster: { name, partitions, mapping, dedupe }, nodes };
+  return { clusterId, cluster: { name, partitions, mapping, dedupe, lease }, nodes };
 }
 
 /** What a node was told against what its store was founded with; one line for each difference. */
@@ -53,6 +54,7 @@ export function differences(
   compare('mapping', cluster.mapping, founded.mapping);
   compare('dedupe window ms', cluster.dedupe.windowMs, founded.dedupe.windowMs);
   compare('dedupe window bytes', cluster.dedupe.windowBytes, founded.dedupe.windowBytes);
+  compare('lease', cluster.lease, founded.lease);
   compare('peers', listed(nodes), listed(record.nodes));
   const own = [...record.nodes].find(([, stored]) => sameBytes(stored, uuid))?.[0];
   compare('id', id, own ?? 'none: this data directory is not one of the cluster');

@@ -17,6 +17,7 @@ import type {
   Transport,
   TransportEvents,
 } from '../transport/types.ts';
+import { Balance } from './balance.ts';
 import type { NodeConfig } from './config.ts';
 import type { ScanRows } from './expiries.ts';
 import { ConversationFeed, type FeedStart, PartitionFeed } from './feeds.ts';
@@ -64,10 +65,13 @@ export class Node implements TransportEvents {
   recoveryMs = 0;
   replayedEntries = 0;
   readonly placeOf: ReturnType<typeof createPlaces>;
+  /** Of all nodes, ascending. */
+  private readonly nodeIds: readonly NodeId[];
   private readonly deps: NodeDeps;
   private readonly turns: TurnLoop;
   private readonly time: LogTime;
   private readonly holdBudget: HoldBudget = { bytes: 0 };
+  private readonly balance = new Balance((partition) => this.preferredLeader(partition));
   private readonly startedMs: number;
   private timer: Timer | null = null;
   private adopting = false;
@@ -80,6 +84,7 @@ export class Node implements TransportEvents {
     const { config, store, transport, clock, onFatal } = deps;
     this.deps = deps;
     this.config = config;
+    this.nodeIds = [...config.nodes.keys()].sort((a, b) => a - b);
     this.startedMs = clock.monotonicMs();
     this.placeOf = createPlaces(config.cluster.mapping);
     this.time = new LogTime(config.nodes.size);
@@ -191,6 +196,14 @@ export class Node implements TransportEvents {
     return replica;
   }
 
+  /** Resolves once `to` leads. Errors: NOT_LEADER, NO_LEADER, BAD_REQUEST, BUSY, NOT_CAUGHT_UP, STOPPING. */
+  async transferLeadership(partition: number, to: NodeId): Promise<void> {
+    const replica = this.replicaOf(partition);
+    const done = replica.transferLeadership(to);
+    this.turns.wake(replica);
+    await done;
+  }
+
   // TransportEvents
 
   hello(to: NodeId): Hello {
@@ -264,6 +277,7 @@ export class Node implements TransportEvents {
       replica.reads.retry();
       replayBytes += replica.replayBytes;
     }
+    this.balance.tick(nowMs, this.replicas, (peer) => this.isConnected(peer));
     this.replayIsTooLong = replayBytes > this.config.limits.replayBytesBusy;
   }
 
@@ -326,11 +340,10 @@ export class Node implements TransportEvents {
       if (!rows.restore(checkpoint.state, values)) throw damagedCheckpoint(partition);
     }
     this.replayedEntries += log.entries.length;
-    const voters = [...config.nodes.keys()].sort((a, b) => a - b);
     const raft = createRaft({
       self: config.id,
-      voters,
-      preferred: voters[partition % voters.length] === config.id,
+      voters: this.nodeIds,
+      preferred: this.preferredLeader(partition) === config.id,
       hardState: recovered.hardState,
       log,
       applied: checkpoint?.index ?? 0,
@@ -353,6 +366,12 @@ export class Node implements TransportEvents {
       },
       checkpoint?.index ?? 0,
     );
+  }
+
+  private preferredLeader(partition: number): NodeId {
+    const preferred = this.nodeIds[partition % this.nodeIds.length];
+    assert(preferred !== undefined, 'a cluster has nodes');
+    return preferred;
   }
 
   private notServing() {

@@ -11,7 +11,7 @@ import {
   payloadCommands,
   payloadHeader,
 } from '../entry.ts';
-import type { Refusal } from '../errors.ts';
+import { PacelineError, type Refusal } from '../errors.ts';
 import {
   type CommandsHeader,
   commandAt,
@@ -36,6 +36,7 @@ import type { NodeLimits } from './config.ts';
 import { Expiries, type ScanRows } from './expiries.ts';
 import { Floors } from './floors.ts';
 import { breakOrder, type Final, type Group, refuseGroup, repeatOf } from './groups.ts';
+import { Handover } from './handover.ts';
 import { type HoldBudget, Holds } from './holds.ts';
 import { type LogTime, Stamps } from './log-time.ts';
 import { ReadRounds } from './read-rounds.ts';
@@ -82,6 +83,7 @@ export class Replica implements SequencingHost {
   readonly floors = new Floors();
   readonly watchers = new Watchers();
   readonly holds: Holds;
+  private readonly handover: Handover;
   private readonly expiries: Expiries;
   private readonly deps: ReplicaDeps;
   private readonly queue: AppendQueue;
@@ -119,6 +121,7 @@ export class Replica implements SequencingHost {
     this.reads = new ReadRounds(deps.raft, deps.clock);
     this.waits = new Waits(() => this.reads.ask());
     this.holds = new Holds(deps.holdBudget);
+    this.handover = new Handover(deps.raft);
     this.expiries = new Expiries(deps.partition, deps.rows, deps.scanRows);
   }
 
@@ -141,13 +144,24 @@ export class Replica implements SequencingHost {
   }
 
   submit(group: Group): void {
-    if (this.raft.role !== 'leader') {
+    if (!this.takesCommands) {
       refuseGroup(group, this.notLeader());
       return;
     }
     const refusal = this.queue.push(group);
     if (refusal !== null) refuseGroup(group, refusal);
     else this.deps.wake(this);
+  }
+
+  /** One about to win keeps what comes for a moment: its sender would only have to ask again. */
+  private get takesCommands(): boolean {
+    return this.raft.role === 'leader' || this.raft.role === 'candidate';
+  }
+
+  /** Errors: NOT_LEADER, NO_LEADER, BAD_REQUEST, BUSY, NOT_CAUGHT_UP, STOPPING. */
+  async transferLeadership(to: NodeId): Promise<void> {
+    if (this.raft.role !== 'leader') throw new PacelineError(this.notLeader());
+    await this.handover.start(to, this.deps.clock.monotonicMs());
   }
 
   step(message: PeerMessage): void {
@@ -170,6 +184,7 @@ export class Replica implements SequencingHost {
       this.queue.pushWaitOver(this.partition, this.holds.expired(nowMs));
       this.endDue(nowMs);
     }
+    this.handover.settle(() => this.notLeader());
     this.deps.wake(this);
   }
 
@@ -204,8 +219,10 @@ export class Replica implements SequencingHost {
   }
 
   notLeader(): Refusal {
-    const { leader, term } = this.raft;
-    if (leader === 0 || leader === this.raft.self) {
+    const { self, term } = this.raft;
+    // Given away a moment ago: the other may not have said yet that it leads.
+    const leader = this.raft.leader || this.handover.to;
+    if (leader === 0 || leader === self) {
       const message = `partition ${this.partition} has no known leader in term ${term}`;
       return { reason: 'NO_LEADER', field: 'partition', message, retryAfterMs: 50 };
     }
@@ -219,12 +236,14 @@ export class Replica implements SequencingHost {
   stop(): void {
     const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
     this.endTerm(stopping, this.raft.term);
+    this.handover.fail(stopping);
     this.reads.fail();
   }
 
   // Sequencing (SequencingHost).
 
   openDraft(): Draft | null {
+    if (this.raft.transferring) return null;
     if (this.uncommittedBytes > this.deps.limits.uncommittedBytesMax) return null;
     const timeMs = this.stamps.next(this.raft.lastTimeMs, this.deps.clock.monotonicMs());
     return timeMs === null ? null : this.sequencer.open(this.raft.lastIndex + 1, timeMs);
@@ -337,10 +356,11 @@ export class Replica implements SequencingHost {
   }
 
   private onRole(leads: boolean, term: number): void {
-    if (this.ledTerm !== 0 && (!leads || term !== this.ledTerm)) {
-      this.endTerm(this.notLeader(), this.ledTerm);
-    }
+    const ended = this.ledTerm !== 0 && (!leads || term !== this.ledTerm);
+    if (ended) this.endTerm(this.notLeader(), this.ledTerm);
+    else if (!this.takesCommands) this.refuseQueued(this.notLeader(), term);
     this.ledTerm = leads ? term : 0;
+    this.handover.settle(() => this.notLeader());
     this.reads.retry();
   }
 
@@ -350,12 +370,17 @@ export class Replica implements SequencingHost {
     this.checkpointProposed = 0;
     this.waits.fail(refusal, term);
     this.expiries.forget();
+    this.refuseQueued(refusal, term);
+    this.holds.fail(refusal);
+  }
+
+  /** What is already in the log of `term` may still be committed. */
+  private refuseQueued(refusal: Refusal, term: number): void {
     for (const { group, outcomes } of this.queue.drain()) {
       const sequenced = failedOutcomes(group, outcomes, refusal, term);
       const rest = group.commands.slice(outcomes.length);
       group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, refusal))]);
     }
-    this.holds.fail(refusal);
   }
 
   private onReadState(context: number, index: number | null): void {
@@ -409,6 +434,7 @@ export class Replica implements SequencingHost {
   private proposeCheckpoint(nowMs: number): void {
     const { limits, checkpointLogBytes } = this.deps;
     if (this.checkpointProposed > this.raft.applied || this.rows.freezing) return;
+    if (this.raft.transferring) return;
     const { dirtyRows, dirtyBytes } = this.rows;
     const idle = nowMs - this.lastFoldMs >= limits.checkpointIdleMs;
     const due =

@@ -15,6 +15,7 @@ import type { Codec } from '../../gen/codec.ts';
 import { appendSessionPath, rpcs, subscribePath } from '../../gen/services.ts';
 import type { Node } from '../../node/node.ts';
 import { AppendSession } from '../append-session.ts';
+import { transferLeadership } from '../operator.ts';
 import { heads, partitionMap, read, status } from '../queries.ts';
 import { Subscription } from '../subscription.ts';
 import { serveHealth } from './health.ts';
@@ -50,6 +51,11 @@ export function createApiServer(
     batchGetHeads: unaryHandler(rpcs.batchGetHeads, (request) => heads(node, request), log),
     getPartitionMap: unaryHandler(rpcs.getPartitionMap, async () => partitionMap(node), log),
     getStatus: unaryHandler(rpcs.getStatus, async () => status(node), log),
+    transferLeadership: unaryHandler(
+      rpcs.transferLeadership,
+      (request) => transferLeadership(node, request),
+      log,
+    ),
   };
   for (const [name, { definition, handler }] of Object.entries(unary)) {
     server.addService({ [name]: definition }, { [name]: handler });
