@@ -1,0 +1,83 @@
+// Leadership handed from node to node under 64 appends in flight: how long does its partition accept
+// nothing, compared with the same time before, and is every append stored, once and in its place, none
+// of them refused for good?
+import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
+import { rpcs } from '../../src/gen/services.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { judge, loadFigures, rounded } from '../harness/end.ts';
+import type { Fault } from '../harness/fault.ts';
+import { Load } from '../harness/load.ts';
+import { until } from '../harness/until.ts';
+
+/** Beyond what passes between two accepted appends of a partition anyway. */
+const pauseMedianMaxMs = 50;
+const resumeDeadlineMs = 10_000;
+const callTimeoutMs = 5000;
+
+export const fault: Fault = {
+  about: 'leadership transferred under 64 appends in flight; --times N (100)',
+  limitMs: 300_000,
+  async run(run) {
+    const cluster = await run.cluster();
+    cluster.start();
+    await cluster.ready();
+    const load = new Load({ cluster, history: run.history });
+    load.start();
+    await until('the load runs', 10_000, () => load.acknowledged.length > 1000);
+    const calm: number[] = [];
+    const pauses: number[] = [];
+    for (let i = 0; i < run.option('times', 100); i++) {
+      const partition = i % cluster.partitions;
+      await cluster.ready();
+      calm.push(await longestGap(load, partition, async () => {}));
+      pauses.push(await longestGap(load, partition, () => transfer(cluster, load, partition)));
+    }
+    await load.stop();
+    const verdict = await judge(run, cluster, load);
+    const medianMs = medianOf(pauses);
+    const calmMs = medianOf(calm);
+    const maxMs = Math.max(...pauses);
+    const fatal = cluster.fatalLines();
+    run.say(`pauses: median ${medianMs} ms, longest ${maxMs} ms; without transfer ${calmMs} ms`);
+    const isShort = medianMs - calmMs < pauseMedianMaxMs;
+    return {
+      ok: verdict.ok && load.refused.size === 0 && isShort && fatal.length === 0,
+      faultsDone: pauses.length,
+      figures: {
+        ...{ pause_ms_median: medianMs, pause_ms_max: maxMs, calm_ms_median: calmMs },
+        ...{ calm_ms_max: Math.max(...calm), pause_ms: pauses },
+        ...verdict.figures,
+        ...loadFigures(load),
+        fatal,
+      },
+    };
+  },
+};
+
+/** Hands `partition` to the next node; resolves once that one has accepted an append. */
+async function transfer(cluster: Cluster, load: Load, partition: number): Promise<void> {
+  const from = (await cluster.leaders())[partition] ?? 0;
+  const to = (from % cluster.nodes.length) + 1;
+  const transport = createGrpcClientTransport();
+  const { address } = cluster.node(from);
+  await transport.call(address, rpcs.transferLeadership, { partition, node: to }, callTimeoutMs);
+  transport.close();
+  await until('appends are accepted again', resumeDeadlineMs, () => load.gaps.resumed([partition]));
+}
+
+/** The longest time in which `partition` accepted nothing, from the start of `work` on. */
+async function longestGap(
+  load: Load,
+  partition: number,
+  work: () => Promise<void>,
+): Promise<number> {
+  load.gaps.begin(performance.now());
+  await work();
+  const goal = load.acknowledged.length + 500;
+  await until('the load goes on', resumeDeadlineMs, () => load.acknowledged.length >= goal);
+  return rounded(load.gaps.longestOf([partition], performance.now()));
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
