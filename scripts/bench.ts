@@ -2,6 +2,7 @@
 // `npm run bench -- million`: 1,000,000 conversations of one message each against 1,000 conversations
 // in one run, memory of the nodes, and how long a restart takes; exit code 1 where a bound is broken.
 // `npm run bench -- chains`: 1,000,000 sender chains of one message each, then one more each, and the memory.
+// `npm run bench -- idle`: what a node costs that has nothing to do.
 // Three nodes and the client share this machine; every acknowledgement is synced on a majority.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -33,7 +34,7 @@ const cluster = await Cluster.create({ directory, partitions, flags: ['--log-lev
 try {
   cluster.start();
   await cluster.ready();
-  const suites: Record<string, () => Promise<number>> = { levels, million, chains };
+  const suites: Record<string, () => Promise<number>> = { levels, million, chains, idle };
   process.exitCode = (await suites[positionals[0] ?? 'levels']?.()) ?? 2;
 } finally {
   await cluster.close();
@@ -101,6 +102,20 @@ async function chains(): Promise<number> {
   const restartMs = await restart();
   const ok = Math.max(...memoryMiB.flat()) < 400 && restartMs < 5000;
   console.log(JSON.stringify({ name: 'chains', ok, memoryMiB, restartMs, plain, passes }));
+  return ok ? 0 : 1;
+}
+
+/** Once every partition sleeps: CPU of each node over 20 s, in percent of a core. */
+async function idle(): Promise<number> {
+  const settleMs = 10_000;
+  const measuredMs = 20_000;
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  const before = cluster.nodes.map((node) => node.cpuMs());
+  await new Promise((resolve) => setTimeout(resolve, measuredMs));
+  const used = cluster.nodes.map((node, i) => node.cpuMs() - (before[i] ?? 0));
+  const cpuPercent = used.map((ms) => Number(((100 * ms) / measuredMs).toFixed(2)));
+  const ok = Math.max(...cpuPercent) < 1;
+  console.log(JSON.stringify({ name: 'idle', ok, partitions, cpuPercent }));
   return ok ? 0 : 1;
 }
 

@@ -84,6 +84,19 @@ export class NodeProcess {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
   }
 
+  /** CPU time of the process so far, user and system; 0 where it is gone. */
+  cpuMs(): number {
+    try {
+      // proc_pid_stat(5): after the name, in parentheses, utime and stime are fields 14 and 15, in 10 ms.
+      const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * 10;
+    } catch {
+      return 0;
+    }
+  }
+
   /** Memory of the process that is not backed by a file, in bytes; 0 where it is gone. */
   rssAnon(): number {
     try {

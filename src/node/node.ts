@@ -32,6 +32,7 @@ import {
 } from './founding.ts';
 import { type Group, refuseGroup } from './groups.ts';
 import type { HoldBudget } from './holds.ts';
+import { Liveness } from './liveness.ts';
 import { LogTime } from './log-time.ts';
 import { type MessagePage, type PageRequest, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
@@ -72,6 +73,7 @@ export class Node implements TransportEvents {
   private readonly time: LogTime;
   private readonly holdBudget: HoldBudget = { bytes: 0 };
   private readonly balance = new Balance((partition) => this.preferredLeader(partition));
+  private readonly liveness: Liveness;
   private readonly startedMs: number;
   private timer: Timer | null = null;
   private adopting = false;
@@ -88,10 +90,15 @@ export class Node implements TransportEvents {
     this.startedMs = clock.monotonicMs();
     this.placeOf = createPlaces(config.cluster.mapping);
     this.time = new LogTime(config.nodes.size);
+    this.liveness = new Liveness(
+      this.nodeIds.filter((id) => id !== config.id),
+      config.raft,
+    );
     const record = readRecord(config, store);
     this.founding = new Founding(config, store.identity.uuid, record, () => randomBytes(16));
     this.turns = new TurnLoop({
       self: config.id,
+      nodes: this.nodeIds,
       store,
       transport,
       clock,
@@ -229,12 +236,15 @@ export class Node implements TransportEvents {
       return refusal;
     }
     this.follow(this.founding.take(hello));
+    this.wakeSleepers(hello.node);
     return null;
   }
 
   onBatch(from: NodeId, _lane: Lane, batch: PeerBatch): void {
     if (this.stopped || !this.founding.isTrusted(from)) return;
-    this.time.take(from, batch.wallMs, this.deps.clock.monotonicMs());
+    const nowMs = this.deps.clock.monotonicMs();
+    this.liveness.heard(from, nowMs);
+    this.time.take(from, batch.wallMs, nowMs);
     const { partitions, messages } = batch;
     for (const [i, message] of messages.entries()) {
       const replica = this.replicas[partitions[i] ?? -1];
@@ -245,10 +255,12 @@ export class Node implements TransportEvents {
 
   onConnected(peer: NodeId, lane: Lane): void {
     this.deps.log('peer connected', { peer, lane });
+    this.wakeSleepers(peer);
   }
 
   onDisconnected(peer: NodeId, lane: Lane): void {
     this.deps.log('peer disconnected', { peer, lane });
+    this.wakeSleepers(peer);
   }
 
   onProcessDown(peer: NodeId): void {
@@ -257,6 +269,11 @@ export class Node implements TransportEvents {
       this.guard(() => replica.raft.peerDown(peer, nowMs));
       this.turns.wake(replica);
     }
+  }
+
+  private wakeSleepers(peer: NodeId): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    this.guard(() => this.liveness.wake(peer, nowMs, this.replicas));
   }
 
   private scheduleTick(): void {
@@ -270,6 +287,7 @@ export class Node implements TransportEvents {
     const { clock } = this.deps;
     const nowMs = clock.monotonicMs();
     this.time.take(this.config.id, clock.wallMs(), nowMs);
+    if (this.liveness.tick(nowMs, this.replicas)) this.turns.sayAlive();
     let replayBytes = 0;
     const mayElect = this.mayElect(nowMs);
     for (const replica of this.replicas) {

@@ -173,19 +173,19 @@ export class Replica implements SequencingHost {
 
   /** Since this replica heard of a commit index that it has now applied; a leader is that itself. */
   lagMs(nowMs: number): number {
-    if (this.raft.role === 'leader') return 0;
+    if (this.raft.role === 'leader' || this.raft.quiesced) return 0;
     return Math.round(nowMs - this.freshMs);
   }
 
   tick(nowMs: number): void {
-    this.raft.tick(nowMs);
+    if (!this.raft.quiesced) this.raft.tick(nowMs);
     if (this.raft.role === 'leader' && this.raft.ready) {
       this.proposeCheckpoint(nowMs);
       this.queue.pushWaitOver(this.partition, this.holds.expired(nowMs));
       this.endDue(nowMs);
     }
     this.handover.settle(() => this.notLeader());
-    this.deps.wake(this);
+    if (!this.raft.quiesced || this.hasQueued) this.deps.wake(this);
   }
 
   /** Does what is to be done; commands are sequenced only where no write is in flight (maySequence). */

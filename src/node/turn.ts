@@ -32,6 +32,8 @@ interface ReadyCheckpoint {
 
 export interface TurnDeps {
   readonly self: NodeId;
+  /** Of the cluster, this one included. */
+  readonly nodes: readonly NodeId[];
   readonly store: Store;
   readonly transport: Transport;
   readonly clock: Clock;
@@ -67,6 +69,15 @@ export class TurnLoop implements TurnOutput {
   wake(replica: Replica): void {
     this.woken.add(replica);
     if (!this.running) this.schedule();
+  }
+
+  /** One empty frame to each peer. */
+  sayAlive(): void {
+    const { transport, clock, trusted, self } = this.deps;
+    const frame = { wallMs: clock.wallMs(), partitions: [], messages: [] };
+    for (const peer of this.deps.nodes) {
+      if (peer !== self && trusted(peer)) transport.send(peer, 'control', frame);
+    }
   }
 
   /** No turn begins any more; resolves when the write in flight ended. */

@@ -30,6 +30,8 @@ export function stepCandidate<P>(
     case 'ReadIndex':
       onForwardedRead(core, message);
       return;
+    case 'Quiesce':
+    case 'QuiesceOk':
     case 'TimeoutNow':
     case 'ReadIndexReply':
     case 'AppendOk':

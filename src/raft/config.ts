@@ -9,6 +9,7 @@ export const defaultRaftConfig: RaftConfig = {
   preVote: true,
   checkQuorum: true,
   lease: false,
+  quiesceAfterMs: 3000,
   preferredFirstTimeoutMs: 100,
   peerDownDelayMs: 30,
   appendBytesMax: 1024 * 1024,

@@ -26,6 +26,8 @@ export interface FollowerState {
   readonly timeoutMs: number;
   /** Reads that were forwarded to the leader: context -> when to give up, oldest first. */
   readonly forwarded: Map<number, number>;
+  /** Asleep: the leader's process vouches for the leader. */
+  quiesced: boolean;
 }
 
 interface Campaign {
@@ -91,6 +93,11 @@ export interface LeaderState<P> {
   uncommittedBytes: number;
   readonly reads: LeaderReads;
   transfer: Transfer | null;
+  /** When there was work last. */
+  activeMs: number;
+  /** Followers that agreed to fall silent. */
+  readonly agreed: Set<ReplicaId>;
+  quiesced: boolean;
   /** A transferee was told to campaign: it may win at any time in this term, so that no lease holds. */
   timeoutNowSent: boolean;
   /** Reused by each quorum computation. */

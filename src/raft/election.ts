@@ -11,6 +11,7 @@ import {
   send,
   sendWhenDurable,
 } from './core.ts';
+import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { majority } from './quorum.ts';
 import {
   becomeCandidate,
@@ -123,6 +124,10 @@ function tally(
 
 export function onPreVote<P>(core: Core<P>, message: PreVote): void {
   const { from: to, campaign, lastIndex, lastTerm } = message;
+  const { state } = core;
+  if (state.role === 'leader') wakeLeader(core, state);
+  // A leader that campaigns leads no more.
+  if (state.role === 'follower' && state.leader === to) wakeFollower(core, state, -Infinity);
   const granted =
     message.term > core.term &&
     !hearsLeader(core) &&
@@ -135,6 +140,7 @@ export function onPreVote<P>(core: Core<P>, message: PreVote): void {
 /** With a lease, also one that was forgotten since: its lease rests on this replica's answer. */
 function hearsLeader<P>(core: Core<P>): boolean {
   if (core.state.role === 'leader') return true;
+  if (core.state.role === 'follower' && core.state.quiesced) return true;
   if (leaderOf(core) === 0 && !core.config.lease) return false;
   return core.nowMs - core.leaderHeardMs < core.config.electionTimeoutMs;
 }

@@ -11,6 +11,7 @@ import {
   type TermMessage,
 } from './core.ts';
 import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './election.ts';
+import { onQuiesce } from './quiesce.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
 import { recogniseLeader } from './roles.ts';
 import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
@@ -36,6 +37,9 @@ export function stepFollower<P>(
     case 'ReadIndexReply':
       onReadIndexReply(core, state, message);
       return;
+    case 'Quiesce':
+      onQuiesce(core, state, message);
+      return;
     case 'TimeoutNow':
       if (message.from === state.leader) campaignForTransfer(core);
       return;
@@ -44,6 +48,7 @@ export function stepFollower<P>(
     case 'AppendOk':
     case 'AppendReject':
     case 'HeartbeatOk':
+    case 'QuiesceOk':
       // What was meant for this replica in another role.
       return;
     default:
@@ -52,6 +57,7 @@ export function stepFollower<P>(
 }
 
 export function tickFollower<P>(core: Core<P>, state: FollowerState): void {
+  if (state.quiesced) return;
   expireForwardedReads(core, state);
   if (core.nowMs >= state.deadlineMs && mayCampaign(core)) startCampaign(core);
 }
@@ -61,6 +67,7 @@ export function onLeaderDown<P>(core: Core<P>, state: FollowerState, leader: Rep
   assert(state.leader === 0 || state.leader === leader, 'only the last leader can be given up');
   endReads(core);
   state.leader = 0;
+  state.quiesced = false;
   const soonMs = core.nowMs + core.random() * core.config.peerDownDelayMs;
   state.deadlineMs = Math.min(state.deadlineMs, soonMs);
 }
@@ -71,6 +78,7 @@ function hear<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {
     state.leader = leader;
     recogniseLeader(core, leader);
   }
+  state.quiesced = false;
   core.leaderHeardMs = core.nowMs;
   state.deadlineMs = core.nowMs + state.timeoutMs;
 }

@@ -5,6 +5,7 @@ import { assert, unreachable } from '../assert.ts';
 import type { Core, LeaderState, TermMessage } from './core.ts';
 import { onVote } from './election.ts';
 import type { Progress } from './progress.ts';
+import { onQuiesceOk, proposeQuiescence } from './quiesce.ts';
 import { majorityValue } from './quorum.ts';
 import { onForwardedRead, onRoundAnswered } from './read-index.ts';
 import { advanceLeaderCommit, appendOwn, broadcastHeartbeat } from './replication.ts';
@@ -40,8 +41,12 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
     case 'Heartbeat':
       assert(false, 'one leader a term');
       return;
+    case 'QuiesceOk':
+      onQuiesceOk(core, state, message);
+      return;
     case 'PreVoteReply':
     case 'VoteReply':
+    case 'Quiesce':
     case 'TimeoutNow':
     case 'ReadIndexReply':
       // What was meant for this replica in another role.
@@ -52,12 +57,15 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
 }
 
 export function tickLeader<P>(core: Core<P>, state: LeaderState<P>): void {
+  if (state.quiesced) return;
   if (core.config.checkQuorum && !isHeardByQuorum(core, state)) {
     becomeFollower(core, core.term, 0);
     return;
   }
   expireTransfer(core, state);
-  if (core.nowMs >= state.heartbeatDueMs) broadcastHeartbeat(core, state);
+  if (core.nowMs < state.heartbeatDueMs) return;
+  broadcastHeartbeat(core, state);
+  proposeQuiescence(core, state);
 }
 
 /** What this replica appended has become durable here. */

@@ -9,6 +9,7 @@ import { markPersisted, takeEffects } from './effects.ts';
 import { countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
 import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
+import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { readIndex, releaseEarlyReads } from './read-index.ts';
 import { onEntriesLoaded } from './replication.ts';
 import { becomeFollower } from './roles.ts';
@@ -91,6 +92,16 @@ class RaftReplica<P> implements Raft<P> {
     this.#leave();
   }
 
+  wake(replica: ReplicaId, heardMs: number, nowMs: number): void {
+    this.#enter(nowMs);
+    const { state } = this.#core;
+    if (state.role === 'leader' && state.byId.has(replica)) wakeLeader(this.#core, state);
+    if (state.role === 'follower' && state.leader === replica) {
+      wakeFollower(this.#core, state, heardMs);
+    }
+    this.#leave();
+  }
+
   takeEffects(): Effects<P> | null {
     this.#enter(this.#core.nowMs);
     const effects = takeEffects(this.#core);
@@ -153,6 +164,11 @@ class RaftReplica<P> implements Raft<P> {
 
   get lastTimeMs(): number {
     return this.#core.log.tail.timeMs;
+  }
+
+  get quiesced(): boolean {
+    const { state } = this.#core;
+    return (state.role === 'leader' || state.role === 'follower') && state.quiesced;
   }
 
   get transferee(): ReplicaId {
@@ -237,6 +253,7 @@ function peerDown<P>(core: Core<P>, replica: ReplicaId): void {
   if (state.role === 'leader') {
     state.byId.get(replica)?.lost();
     if (state.transfer?.to === replica) state.transfer = null;
+    wakeLeader(core, state);
   } else if (replica === core.lastLeader && replica !== core.deadLeader) {
     core.deadLeader = replica;
     if (state.role === 'follower') onLeaderDown(core, state, replica);

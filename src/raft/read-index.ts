@@ -4,6 +4,7 @@
 
 import { assert } from '../assert.ts';
 import { type Core, type FollowerState, type LeaderState, type PendingRead, send } from './core.ts';
+import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { majorityValue } from './quorum.ts';
 import type { HeartbeatOk, ReadIndex, ReadIndexReply } from './types.ts';
 
@@ -16,6 +17,7 @@ export function readIndex<P>(core: Core<P>, context: number): void {
     takeIn(core, state, { context, from: core.self });
   } else if (state.role === 'follower' && state.leader !== 0) {
     assert(!state.forwarded.has(context), 'a read context is used once');
+    wakeFollower(core, state, core.nowMs);
     state.forwarded.set(context, core.nowMs + core.config.electionTimeoutMs);
     const { self: from, term } = core;
     send(core, { type: 'ReadIndex', from, to: state.leader, term, context });
@@ -134,6 +136,7 @@ export function endReads<P>(core: Core<P>): void {
 function takeIn<P>(core: Core<P>, leader: LeaderState<P>, read: PendingRead): void {
   // Before that, the commit index may lie below what an earlier leader has already answered for.
   const ready = core.applied >= leader.firstOwnIndex;
+  wakeLeader(core, leader);
   if (!ready) leader.reads.early.push(read);
   else if (holdsLease(core, leader)) answer(core, read, core.commit);
   else leader.reads.fresh.push(read);

@@ -5,6 +5,7 @@ import { assert } from '../assert.ts';
 import { appendToLog, type Core, type LeaderState, send } from './core.ts';
 import { type Batch, entryBytes } from './log.ts';
 import type { Progress } from './progress.ts';
+import { wakeLeader } from './quiesce.ts';
 import { majority, majorityValue } from './quorum.ts';
 import { beginRound } from './read-index.ts';
 import type { Draft, Entry, LoadRequest } from './types.ts';
@@ -17,6 +18,7 @@ export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft
   const chain = core.chain(tail.chain, unlinked);
   appendToLog(core, { ...unlinked, chain });
   leader.uncommittedBytes += payloadBytes;
+  wakeLeader(core, leader);
   return unlinked.index;
 }
 

@@ -31,6 +31,7 @@ export function followerState<P>(
     deadlineMs: core.nowMs + firstTimeoutMs,
     timeoutMs: randomTimeoutMs(core),
     forwarded: new Map(),
+    quiesced: false,
   };
 }
 
@@ -93,6 +94,9 @@ export function becomeLeader<P>(core: Core<P>): void {
     uncommittedBytes: log.payloadBytesBetween(core.commit + 1, log.lastIndex),
     reads: { early: [], fresh: [], batches: [], round: 0, begun: [], leaseUntilMs: -Infinity },
     transfer: null,
+    activeMs: core.nowMs,
+    agreed: new Set(),
+    quiesced: false,
     timeoutNowSent: false,
     scratch: [],
   };

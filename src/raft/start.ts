@@ -55,6 +55,7 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
       deadlineMs: nowMs,
       timeoutMs: 0,
       forwarded: new Map(),
+      quiesced: false,
     },
     // Before it stopped it may have heard a leader whose lease rests on that.
     leaderHeardMs: config.lease ? nowMs : -Infinity,

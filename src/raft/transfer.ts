@@ -3,6 +3,7 @@
 // Either it wins, or the time is over and this replica leads on.
 
 import { type Core, type LeaderState, send } from './core.ts';
+import { wakeLeader } from './quiesce.ts';
 import type { ReplicaId, TransferResult } from './types.ts';
 
 export function startTransfer<P>(
@@ -18,6 +19,7 @@ export function startTransfer<P>(
   if (leader.transfer?.to === to) return { ok: true };
   // One told to campaign may be about to win: two at once would only split the votes.
   if (isTold(core, leader)) return { ok: false, reason: 'transferring' };
+  wakeLeader(core, leader);
   const deadlineMs = core.nowMs + core.config.electionTimeoutMs;
   leader.transfer = { to, catchUpIndex: core.log.lastIndex, deadlineMs };
   continueTransfer(core, leader);

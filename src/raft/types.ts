@@ -112,6 +112,16 @@ export interface HeartbeatOk extends Envelope {
   readonly type: 'HeartbeatOk';
   readonly round: number;
 }
+/** Asks to fall silent: the whole log, up to `index`, is committed and everywhere. */
+export interface Quiesce extends Envelope {
+  readonly type: 'Quiesce';
+  readonly index: number;
+  readonly lastTerm: number;
+}
+export interface QuiesceOk extends Envelope {
+  readonly type: 'QuiesceOk';
+  readonly index: number;
+}
 /** Tells the one that leadership is transferred to, whose log is complete, to campaign at once. */
 export interface TimeoutNow extends Envelope {
   readonly type: 'TimeoutNow';
@@ -138,6 +148,8 @@ export type RaftMessage<P> =
   | AppendReject
   | Heartbeat
   | HeartbeatOk
+  | Quiesce
+  | QuiesceOk
   | TimeoutNow
   | ReadIndex
   | ReadIndexReply;
@@ -205,6 +217,8 @@ export interface RaftConfig {
    * checkQuorum.
    */
   readonly lease: boolean;
+  /** A group at rest for as long falls silent; Infinity = never: then nobody has to call wake(). */
+  readonly quiesceAfterMs: number;
   /** The first timeout of a preferred leader after a start is random 0..preferredFirstTimeoutMs. */
   readonly preferredFirstTimeoutMs: number;
   /** After peerDown of the leader: PreVote within random 0..this. */
@@ -261,6 +275,11 @@ export interface Raft<P> {
   readIndex(context: number, nowMs: number): void;
   /** The process of that replica is known to be dead (stream ended AND a new connect was refused). */
   peerDown(replica: ReplicaId, nowMs: number): void;
+  /**
+   * Ends quiescence: the process of `replica` has not been heard since `heardMs`, or has come or gone.
+   * A leader asleep asks all, a follower asleep waits no longer for a leader that is `replica`.
+   */
+  wake(replica: ReplicaId, heardMs: number, nowMs: number): void;
   /** Everything since the last call, or null where there is nothing. */
   takeEffects(): Effects<P> | null;
   onPersisted(appendSeq: number, nowMs: number): void;
@@ -278,6 +297,8 @@ export interface Raft<P> {
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;
+  /** Asleep: it needs no tick. */
+  readonly quiesced: boolean;
   /** To whom leadership is being transferred; 0 = to nobody. */
   readonly transferee: ReplicaId;
   /** A transfer is at the point where proposals have to wait for its end. */

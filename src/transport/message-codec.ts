@@ -26,6 +26,8 @@ const Tag = {
   ReadIndex: 10,
   ReadIndexReply: 11,
   TimeoutNow: 12,
+  Quiesce: 13,
+  QuiesceOk: 14,
 } as const;
 
 type WireField = number | boolean | null | Uint8Array;
@@ -96,6 +98,10 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
       return [partition, tag, from, to, term, m.round];
     case 'TimeoutNow':
       return [partition, tag, from, to, term];
+    case 'Quiesce':
+      return [partition, tag, from, to, term, m.index, m.lastTerm];
+    case 'QuiesceOk':
+      return [partition, tag, from, to, term, m.index];
     case 'ReadIndex':
       return [partition, tag, from, to, term, m.context];
     case 'ReadIndexReply':
@@ -131,6 +137,8 @@ function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
       return decodeAppendReject(fields);
     case Tag.Heartbeat:
       return decodeHeartbeat(fields);
+    case Tag.Quiesce:
+      return decodeQuiesce(fields);
     case Tag.TimeoutNow:
       return decodeTimeoutNow(fields);
     case Tag.ReadIndexReply:
@@ -193,6 +201,12 @@ function decodeHeartbeat(fields: Fields): PeerMessage | null {
   return { type: 'Heartbeat', from, to, term, commit, round };
 }
 
+function decodeQuiesce(fields: Fields): PeerMessage | null {
+  if (!areUints(fields, 7)) return null;
+  const [, , from, to, term, index, lastTerm] = fields;
+  return { type: 'Quiesce', from, to, term, index, lastTerm };
+}
+
 function decodeReadIndexReply(fields: Fields): PeerMessage | null {
   const [, , from, to, term, context, index] = fields;
   if (fields.length !== 7 || (index !== null && !isUint(index))) return null;
@@ -206,6 +220,7 @@ function decodeSingle(fields: Fields): PeerMessage | null {
   const [, tag, from, to, term, value] = fields;
   if (tag === Tag.AppendOk) return { type: 'AppendOk', from, to, term, match: value };
   if (tag === Tag.HeartbeatOk) return { type: 'HeartbeatOk', from, to, term, round: value };
+  if (tag === Tag.QuiesceOk) return { type: 'QuiesceOk', from, to, term, index: value };
   if (tag === Tag.ReadIndex) return { type: 'ReadIndex', from, to, term, context: value };
   return null;
 }

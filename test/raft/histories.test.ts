@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assert } from '../../src/assert.ts';
+import type { RaftConfig } from '../../src/raft/types.ts';
 import { SafetyChecker } from './checker.ts';
 import { Network } from './network.ts';
 import type { Replica } from './replica.ts';
@@ -36,6 +37,7 @@ const KINDS = [
   ...Array<'hurry'>(3).fill('hurry'),
   ...Array<'checkpoint'>(1).fill('checkpoint'),
   ...Array<'transfer'>(2).fill('transfer'),
+  ...Array<'wake'>(2).fill('wake'),
 ] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -60,8 +62,8 @@ class History {
   #contexts = 0;
   #proposals = 0;
 
-  constructor(size: number, seed: number, lease: boolean) {
-    this.network = new Network({ size, seed, config: { ...TIGHT, lease } });
+  constructor(size: number, seed: number, config: Partial<RaftConfig>) {
+    this.network = new Network({ size, seed, config: { ...TIGHT, ...config } });
     this.checker = new SafetyChecker(this.network);
   }
 
@@ -127,6 +129,9 @@ class History {
         replica.applied.splice(0, Math.floor(replica.applied.length / 2));
         this.checker.checkpointed(replica);
         return;
+      case 'wake':
+        replica.raft.wake(1 + (detail % network.replicas.length), 0, network.nowMs);
+        return;
       case 'transfer':
         replica.raft.transferLeadership(1 + (detail % network.replicas.length), network.nowMs);
         return;
@@ -173,6 +178,9 @@ class History {
     const { network, checker } = this;
     network.heal();
     for (const replica of network.replicas) if (!replica.up) replica.restart(network.nowMs);
+    for (const { raft } of network.replicas) {
+      for (const { id } of network.replicas) raft.wake(id, 0, network.nowMs);
+    }
     network.runUntil(() => network.leader?.raft.ready === true, 30_000);
     network.runUntil(() => this.#isProposed(), 5000);
     network.runUntil(() => this.#isAgreed(), 5000);
@@ -194,8 +202,13 @@ class History {
   }
 }
 
-function runHistory(size: number, seed: number, moves: readonly Move[], lease = false): History {
-  const history = new History(size, seed, lease);
+function runHistory(
+  size: number,
+  seed: number,
+  moves: readonly Move[],
+  config: Partial<RaftConfig> = {},
+): History {
+  const history = new History(size, seed, config);
   for (const one of moves) history.make(one);
   history.converge();
   return history;
@@ -225,7 +238,16 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
   test('with three replicas that read by a lease', () => {
     fc.assert(
       fc.property(fc.nat(), moves, (seed, list) => {
-        runHistory(3, seed, list, true);
+        runHistory(3, seed, list, { lease: true });
+      }),
+      { numRuns: 150, endOnFailure: true },
+    );
+  }, 20_000);
+
+  test('with three replicas that fall silent whenever they can', () => {
+    fc.assert(
+      fc.property(fc.nat(), moves, (seed, list) => {
+        runHistory(3, seed, list, { quiesceAfterMs: 0 });
       }),
       { numRuns: 150, endOnFailure: true },
     );

@@ -133,7 +133,8 @@ export class Replica {
       random: this.#random,
       chain: testChain,
       emptyPayload: () => '',
-      config: { ...defaultRaftConfig, ...this.#options.config },
+      // No shell here that would wake anybody.
+      config: { ...defaultRaftConfig, quiesceAfterMs: Infinity, ...this.#options.config },
     });
   }
 

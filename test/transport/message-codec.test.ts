@@ -27,6 +27,8 @@ const plain: fc.Arbitrary<PeerMessage> = fc.oneof(
     ...{ ...envelope, campaign, lastIndex: uint, lastTerm: uint, transfer: fc.boolean() },
   }),
   fc.record({ type: fc.constant('TimeoutNow' as const), ...envelope }),
+  fc.record({ type: fc.constant('Quiesce' as const), ...envelope, index: uint, lastTerm: uint }),
+  fc.record({ type: fc.constant('QuiesceOk' as const), ...envelope, index: uint }),
   fc.record({
     type: fc.constantFrom('PreVoteReply' as const, 'VoteReply' as const),
     ...{ ...envelope, campaign, granted: fc.boolean() },

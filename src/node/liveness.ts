@@ -1,0 +1,48 @@
+// Which peers' processes are in touch: what groups asleep rely on instead of heartbeats of their own.
+// Every frame is a sign of life; while any group of this node sleeps it sends one to each peer at least
+// every heartbeat.
+import type { RaftConfig } from '../raft/types.ts';
+import type { NodeId } from '../transport/types.ts';
+
+/** Heartbeats that may be missed, so that sleepers wake well before an election timeout is over. */
+const missedMax = 2.5;
+
+export interface Sleeper {
+  readonly raft: {
+    readonly quiesced: boolean;
+    wake(replica: NodeId, heardMs: number, nowMs: number): void;
+  };
+}
+
+export class Liveness {
+  private readonly heartbeatMs: number;
+  private readonly heardMs: Map<NodeId, number>;
+  private beatDueMs = 0;
+
+  constructor(peers: Iterable<NodeId>, { heartbeatMs }: Pick<RaftConfig, 'heartbeatMs'>) {
+    this.heartbeatMs = heartbeatMs;
+    this.heardMs = new Map([...peers].map((peer) => [peer, -Infinity]));
+  }
+
+  heard(peer: NodeId, nowMs: number): void {
+    this.heardMs.set(peer, nowMs);
+  }
+
+  /** Wakes who relies on a silent peer. Returns whether a sign of life is due. */
+  tick(nowMs: number, replicas: readonly Sleeper[]): boolean {
+    const asleep = replicas.filter(({ raft }) => raft.quiesced);
+    if (asleep.length === 0) return false;
+    for (const [peer, heardMs] of this.heardMs) {
+      if (nowMs - heardMs > this.heartbeatMs * missedMax) this.wake(peer, nowMs, asleep);
+    }
+    if (nowMs < this.beatDueMs) return false;
+    this.beatDueMs = nowMs + this.heartbeatMs;
+    return true;
+  }
+
+  /** A connection with it came or went: it may be another process now, that leads nothing. */
+  wake(peer: NodeId, nowMs: number, replicas: readonly Sleeper[]): void {
+    const heardMs = this.heardMs.get(peer) ?? -Infinity;
+    for (const { raft } of replicas) if (raft.quiesced) raft.wake(peer, heardMs, nowMs);
+  }
+}
