@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Inflights } from '../../src/raft/inflights.ts';
-import { majority, majorityValue } from '../../src/raft/quorum.ts';
+import { foundingMembership, type Membership, votersOf } from '../../src/raft/membership.ts';
+import {
+  type Ballot,
+  isQuorum,
+  majority,
+  majorityValue,
+  quorumValue,
+  voteResult,
+} from '../../src/raft/quorum.ts';
 import { TermRuns } from '../../src/raft/term-runs.ts';
 
 describe('the value that a majority has reached', () => {
@@ -23,6 +31,68 @@ describe('the value that a majority has reached', () => {
     [5, 3],
   ])('of %i voters is reached by %i', (voters, needed) => {
     expect(majority(voters)).toBe(needed);
+  });
+});
+
+describe('a quorum of a membership, joint or not', () => {
+  const ids = fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 });
+  const memberships = fc.tuple(ids, fc.oneof(ids, fc.constant([]))).map(([incoming, outgoing]) => ({
+    ...foundingMembership(incoming),
+    outgoing: foundingMembership(outgoing).incoming,
+  }));
+
+  /** By definition: a majority of each half that has anybody in it. */
+  function agree(membership: Membership, yes: ReadonlySet<number>): boolean {
+    return [membership.incoming, membership.outgoing].every(
+      (half) => half.length === 0 || half.filter((id) => yes.has(id)).length > half.length / 2,
+    );
+  }
+
+  function subsetsOf(all: readonly number[]): ReadonlySet<number>[] {
+    return Array.from(
+      { length: 2 ** all.length },
+      (_, bits) => new Set(all.filter((_id, at) => (bits >> at) % 2 === 1)),
+    );
+  }
+
+  test('has reached the highest value that some quorum of its subsets has', () => {
+    fc.assert(
+      fc.property(
+        memberships,
+        fc.array(fc.nat(9), { minLength: 8, maxLength: 8 }),
+        (of, values) => {
+          const ofVoter = (id: number) => values[id] ?? 0;
+          const quorums = subsetsOf(votersOf(of)).filter((subset) => agree(of, subset));
+          const reached = quorums.map((quorum) => Math.min(...[...quorum].map(ofVoter)));
+          expect(quorumValue(of, [], ofVoter)).toBe(Math.max(...reached));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('is what grants a vote; a vote is lost when no way of those still open could win', () => {
+    const ballots = fc.array(fc.constantFrom<Ballot>('granted', 'refused', 'open'), {
+      minLength: 8,
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(memberships, ballots, (of, given) => {
+        const cast = (ballot: Ballot) => votersOf(of).filter((id) => given[id] === ballot);
+        const granted = cast('granted');
+        const wins = subsetsOf(cast('open')).map((more) =>
+          agree(of, new Set([...granted, ...more])),
+        );
+        const expected = agree(of, new Set(granted))
+          ? 'won'
+          : wins.includes(true)
+            ? 'pending'
+            : 'lost';
+        expect(voteResult(of, (id) => given[id] ?? 'open')).toBe(expected);
+        expect(isQuorum(of, (id) => given[id] === 'granted')).toBe(expected === 'won');
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
