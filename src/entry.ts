@@ -14,7 +14,7 @@ const hashAt = 48;
 const chainAt = 64;
 const crcAt = 80;
 const payloadAt = 84;
-const kindMax = 2;
+const kinds: readonly EntryKind[] = [0, 1, 2, 3];
 
 /** What raft carries: the whole entry's bytes, of which raft fills in its part through `encodeEntry`. */
 export interface EntryPayload {
@@ -122,7 +122,7 @@ export function decodeEntry(partition: number, source: Uint8Array): LogEntry | n
 }
 
 function decodeKind(byte: number): EntryKind | null {
-  return byte === 0 || byte === 1 || byte === kindMax ? byte : null;
+  return kinds.find((kind) => kind === byte) ?? null;
 }
 
 function entryCrc(partition: number, bytes: Buffer): number {

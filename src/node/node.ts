@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { createEmptyPayload, entryChain } from '../entry.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
 import { Rows } from '../order/rows.ts';
+import { foundingMembership } from '../raft/membership.ts';
 import { createRaft } from '../raft/raft.ts';
 import { createPlaces, partitionOf } from '../shard.ts';
 import type { Store } from '../storage/types.ts';
@@ -34,6 +35,7 @@ import { type Group, refuseGroup } from './groups.ts';
 import type { HoldBudget } from './holds.ts';
 import { Liveness } from './liveness.ts';
 import { LogTime } from './log-time.ts';
+import { membershipPayload, readMembership } from './membership-payload.ts';
 import { type MessagePage, type PageRequest, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
 import { type ConversationPlace, type Extent, readExtent } from './source.ts';
@@ -358,17 +360,20 @@ export class Node implements TransportEvents {
       if (!rows.restore(checkpoint.state, values)) throw damagedCheckpoint(partition);
     }
     this.replayedEntries += log.entries.length;
+    // In every partition a founding node's replica id is its node id.
+    const membership = foundingMembership(this.nodeIds);
     const raft = createRaft({
       self: config.id,
-      voters: this.nodeIds,
       preferred: this.preferredLeader(partition) === config.id,
       hardState: recovered.hardState,
-      log,
+      log: { ...log, base: { ...log.base, membership } },
       applied: checkpoint?.index ?? 0,
       nowMs: clock.monotonicMs(),
       random,
       chain: entryChain,
       emptyPayload: createEmptyPayload,
+      membershipPayload,
+      readMembership,
       config: config.raft,
     });
     const checkpointLogBytes = limits.replayBytesMax / cluster.partitions;

@@ -420,7 +420,8 @@ export class Replica implements SequencingHost {
       this.foldedSinceCheckpoint = false;
     }
     this.replayBytes += payload.bytes.length;
-    if (this.ledTerm === entry.term && entry.kind !== EntryKind.EMPTY) {
+    const isProposedHere = entry.kind === EntryKind.COMMANDS || entry.kind === EntryKind.CHECKPOINT;
+    if (this.ledTerm === entry.term && isProposedHere) {
       this.uncommittedBytes -= entry.payloadBytes;
     }
     this.waits.committed(index);

@@ -2,16 +2,18 @@
 // has, and per role a variant of its own. Nothing here decides anything.
 
 import type { Log } from './log.ts';
+import type { MembershipLog } from './membership-log.ts';
 import type { Progress } from './progress.ts';
-import type {
-  Entry,
-  LoadRequest,
-  RaftConfig,
-  RaftMessage,
-  RaftOptions,
-  ReadState,
-  ReplicaId,
-  RoleChange,
+import {
+  type Entry,
+  EntryKind,
+  type LoadRequest,
+  type RaftConfig,
+  type RaftMessage,
+  type RaftOptions,
+  type ReadState,
+  type ReplicaId,
+  type RoleChange,
 } from './types.ts';
 
 /** What is handled by role, once its term is that of the replica. A PreVote changes no role. */
@@ -87,8 +89,9 @@ export interface LeaderState<P> {
   readonly role: 'leader';
   /** The empty entry that begins the own term. */
   readonly firstOwnIndex: number;
-  readonly followers: readonly Progress<P>[];
-  readonly byId: ReadonlyMap<ReplicaId, Progress<P>>;
+  /** All members but itself, learners too. */
+  followers: readonly Progress<P>[];
+  byId: ReadonlyMap<ReplicaId, Progress<P>>;
   heartbeatDueMs: number;
   uncommittedBytes: number;
   readonly reads: LeaderReads;
@@ -127,12 +130,15 @@ export interface Outbox<P> {
 
 export interface Core<P> {
   readonly self: ReplicaId;
-  readonly voters: readonly ReplicaId[];
   readonly config: RaftConfig;
   readonly random: () => number;
   readonly chain: RaftOptions<P>['chain'];
   readonly emptyPayload: () => P;
+  readonly membershipPayload: RaftOptions<P>['membershipPayload'];
+  readonly readMembership: RaftOptions<P>['readMembership'];
   readonly log: Log<P>;
+  /** Changes with the log only: appendToLog, truncateLog. */
+  readonly memberships: MembershipLog;
   readonly outbox: Outbox<P>;
   term: number;
   /** 0 = none in this term. */
@@ -178,4 +184,12 @@ export function sendWhenDurable<P>(core: Core<P>, message: RaftMessage<P>): void
 /** Appends to the log; the step that the next drain hands out writes it. */
 export function appendToLog<P>(core: Core<P>, entry: Entry<P>): void {
   core.log.append(entry, core.outbox.nextSeq);
+  if (entry.kind !== EntryKind.CONFIG) return;
+  core.memberships.append(entry.index, core.readMembership(entry.payload));
+}
+
+/** Cuts off `index` and all above it, and the memberships that stood there. */
+export function truncateLog<P>(core: Core<P>, index: number): void {
+  core.log.truncateFrom(index);
+  core.memberships.truncateFrom(index);
 }

@@ -11,8 +11,9 @@ import {
   send,
   sendWhenDurable,
 } from './core.ts';
+import { votersOf } from './membership.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
-import { majority } from './quorum.ts';
+import { type VoteResult, voteResult } from './quorum.ts';
 import {
   becomeCandidate,
   becomeFollower,
@@ -25,10 +26,21 @@ import type { PreVote, PreVoteReply, ReplicaId, Vote, VoteReply } from './types.
 
 /** False while the lease of a leader may rest on this replica's word (thesis 6.4.1). */
 export function mayCampaign<P>(core: Core<P>): boolean {
-  return !core.config.lease || !hearsLeader(core);
+  return isPromotable(core) && (!core.config.lease || !hearsLeader(core));
+}
+
+/**
+ * Not before the shell has applied every membership known to be committed. One whose removal, or
+ * demotion, is not known to be committed may campaign, without a vote of its own: the others may need
+ * its log to win (thesis 4.2.2).
+ */
+function isPromotable<P>(core: Core<P>): boolean {
+  const { memberships, self, applied, commit } = core;
+  return memberships.mayHaveVoter(self) && !memberships.changesBetween(applied, commit);
 }
 
 export function startCampaign<P>(core: Core<P>): void {
+  assert(isPromotable(core), 'only who may lead campaigns');
   if (core.deadLeader !== 0) noteHurriedCampaign(core);
   if (!core.config.preVote) {
     requestVotes(core, false);
@@ -40,7 +52,7 @@ export function startCampaign<P>(core: Core<P>): void {
   const { index: lastIndex, term: lastTerm } = core.log.tail;
   const term = core.term + 1;
   const { campaign } = state;
-  for (const to of core.voters) {
+  for (const to of votersOf(core.memberships.current)) {
     if (to === from) continue;
     send(core, { type: 'PreVote', from, to, term, lastIndex, lastTerm, campaign });
   }
@@ -49,13 +61,13 @@ export function startCampaign<P>(core: Core<P>): void {
 
 /** The leader has seen to it that this replica can win: it is not asked first (thesis 3.10). */
 export function campaignForTransfer<P>(core: Core<P>): void {
-  requestVotes(core, true);
+  if (isPromotable(core)) requestVotes(core, true);
 }
 
 function settlePreVote<P>(core: Core<P>, state: PreCandidateState): void {
-  const needed = majority(core.voters.length);
-  if (state.granted.size >= needed) requestVotes(core, false);
-  else if (isLost(core, state)) becomeFollower(core, core.term, 0);
+  const result = countVotes(core, state);
+  if (result === 'won') requestVotes(core, false);
+  else if (result === 'lost') becomeFollower(core, core.term, 0);
 }
 
 function requestVotes<P>(core: Core<P>, transfer: boolean): void {
@@ -64,7 +76,7 @@ function requestVotes<P>(core: Core<P>, transfer: boolean): void {
   const { index: lastIndex, term: lastTerm } = core.log.tail;
   assert(state.role === 'candidate', 'votes are asked for by a candidate');
   const { campaign } = state;
-  for (const to of core.voters) {
+  for (const to of votersOf(core.memberships.current)) {
     if (to === from) continue;
     // Durable are then the term, the own vote and the log advertised: a crash takes back none of it.
     const asked = { lastIndex, lastTerm, campaign, transfer };
@@ -73,19 +85,19 @@ function requestVotes<P>(core: Core<P>, transfer: boolean): void {
 }
 
 function settleVote<P>(core: Core<P>, state: CandidateState): void {
-  if (state.granted.size >= majority(core.voters.length)) becomeLeader(core);
-  else if (isLost(core, state)) becomeFollower(core, core.term, 0);
+  const result = countVotes(core, state);
+  if (result === 'won') becomeLeader(core);
+  else if (result === 'lost') becomeFollower(core, core.term, 0);
 }
 
-/** Those who could still grant are too few. A dead leader's process answers nobody. */
-function isLost<P>(core: Core<P>, state: PreCandidateState | CandidateState): boolean {
-  if (state.refused.size === 0) return false;
-  let possible = 0;
-  for (const id of core.voters) {
-    const mayGrant = !state.refused.has(id) && id !== core.deadLeader;
-    if (mayGrant || state.granted.has(id)) possible += 1;
-  }
-  return possible < majority(core.voters.length);
+function countVotes<P>(core: Core<P>, state: PreCandidateState | CandidateState): VoteResult {
+  const { granted, refused } = state;
+  return voteResult(core.memberships.current, (id) => {
+    if (granted.has(id)) return 'granted';
+    // A dead leader's process answers nobody; that alone is no reason to give up.
+    const isDead = id === core.deadLeader && refused.size > 0;
+    return refused.has(id) || isDead ? 'refused' : 'open';
+  });
 }
 
 /** The own vote has become durable. */

@@ -9,6 +9,7 @@ import {
   send,
   sendWhenDurable,
   type TermMessage,
+  truncateLog,
 } from './core.ts';
 import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './election.ts';
 import { onQuiesce } from './quiesce.ts';
@@ -118,7 +119,7 @@ function takeEntry<P>(core: Core<P>, entry: Entry<P>): void {
   if (known === entry.term) return;
   if (known !== null) {
     assert(entry.index > core.commit, 'a follower never truncates at or below its commit index');
-    log.truncateFrom(entry.index);
+    truncateLog(core, entry.index);
   }
   assert(entry.term <= core.term, 'no entry is of a term yet to come');
   assert(isLinked(core, entry), 'the chain of an entry links it to the entry before');

@@ -4,21 +4,14 @@
 import { assert, unreachable } from '../assert.ts';
 import type { Core, LeaderState, TermMessage } from './core.ts';
 import { onVote } from './election.ts';
-import type { Progress } from './progress.ts';
 import { onQuiesceOk, proposeQuiescence } from './quiesce.ts';
-import { majorityValue } from './quorum.ts';
+import { quorumValue } from './quorum.ts';
 import { onForwardedRead, onRoundAnswered } from './read-index.ts';
-import { advanceLeaderCommit, appendOwn, broadcastHeartbeat } from './replication.ts';
+import { advanceCommit } from './reconfigure.ts';
+import { appendOwn, broadcastHeartbeat } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { continueTransfer, expireTransfer, isTransferring } from './transfer.ts';
-import type {
-  AppendOk,
-  AppendReject,
-  Draft,
-  HeartbeatOk,
-  ProposeResult,
-  ReplicaId,
-} from './types.ts';
+import type { AppendOk, AppendReject, Draft, HeartbeatOk, ProposeResult } from './types.ts';
 
 export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: TermMessage<P>): void {
   switch (message.type) {
@@ -70,8 +63,8 @@ export function tickLeader<P>(core: Core<P>, state: LeaderState<P>): void {
 
 /** What this replica appended has become durable here. */
 export function onOwnWrite<P>(core: Core<P>, state: LeaderState<P>): void {
-  advanceLeaderCommit(core, state);
-  continueTransfer(core, state);
+  advanceCommit(core, state);
+  if (core.state === state) continueTransfer(core, state);
 }
 
 export function proposeAsLeader<P>(
@@ -91,35 +84,32 @@ export function proposeAsLeader<P>(
 
 function onAppendOk<P>(core: Core<P>, state: LeaderState<P>, message: AppendOk): void {
   assert(message.match <= core.log.lastIndex, 'a follower acknowledges only what it was sent');
-  const progress = progressOf(state, message.from);
+  // A late answer of one that was removed finds no progress, here and below.
+  const progress = state.byId.get(message.from);
+  if (progress === undefined) return;
   progress.heardMs = core.nowMs;
-  if (progress.acknowledged(message.match)) advanceLeaderCommit(core, state);
-  continueTransfer(core, state);
+  if (progress.acknowledged(message.match)) advanceCommit(core, state);
+  if (core.state === state) continueTransfer(core, state);
 }
 
 function onAppendReject<P>(core: Core<P>, state: LeaderState<P>, message: AppendReject): void {
   const { hintIndex, hintTerm, prevIndex } = message;
   const agreement = core.log.newestUpTo(hintIndex, hintTerm);
-  const progress = progressOf(state, message.from);
+  const progress = state.byId.get(message.from);
+  if (progress === undefined) return;
   progress.heardMs = core.nowMs;
   progress.rejected(prevIndex, agreement.index);
 }
 
 function onHeartbeatOk<P>(core: Core<P>, state: LeaderState<P>, message: HeartbeatOk): void {
-  progressOf(state, message.from).alive(core.log.lastIndex, core.nowMs);
+  state.byId.get(message.from)?.alive(core.log.lastIndex, core.nowMs);
   onRoundAnswered(core, state, message);
 }
 
-/** A majority, this replica among it, within the last electionTimeoutMs (thesis 6.2). */
-function isHeardByQuorum<P>(core: Core<P>, { scratch, followers }: LeaderState<P>): boolean {
-  scratch.length = 0;
-  scratch.push(core.nowMs);
-  for (const { heardMs } of followers) scratch.push(heardMs);
-  return core.nowMs - majorityValue(scratch) < core.config.electionTimeoutMs;
-}
-
-function progressOf<P>(state: LeaderState<P>, id: ReplicaId): Progress<P> {
-  const progress = state.byId.get(id);
-  assert(progress !== undefined, 'a leader knows all who answer it');
-  return progress;
+/** A quorum of voters within the last electionTimeoutMs (thesis 6.2). */
+function isHeardByQuorum<P>(core: Core<P>, { scratch, byId }: LeaderState<P>): boolean {
+  const heardMs = quorumValue(core.memberships.current, scratch, (voter) =>
+    voter === core.self ? core.nowMs : (byId.get(voter)?.heardMs ?? 0),
+  );
+  return core.nowMs - heardMs < core.config.electionTimeoutMs;
 }

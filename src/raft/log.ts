@@ -3,19 +3,13 @@
 
 import { assert } from '../assert.ts';
 import { type LogPosition, TermRuns } from './term-runs.ts';
-import type { Entry, RecoveredLog, TermRun } from './types.ts';
+import type { Entry, LogTail, StoredLog, TermRun } from './types.ts';
 import { type UnwrittenRange, WriteMarks } from './write-marks.ts';
 
 /** What an entry without payload costs in memory and in a frame, roughly. */
 const ENTRY_OVERHEAD_BYTES = 64;
 /** Freed slots at the front of the window are closed up once there are this many. */
 const FREED_SLOTS_MIN = 256;
-
-/** What of an entry its successor and the next chain link need. */
-export interface LogTail extends LogPosition {
-  readonly chain: Uint8Array;
-  readonly timeMs: number;
-}
 
 export interface Batch<P> {
   readonly fromIndex: number;
@@ -38,7 +32,7 @@ export class Log<P> {
   #prior: LogTail;
   #tail: LogTail;
 
-  constructor(recovered: RecoveredLog<P>) {
+  constructor(recovered: StoredLog<P>) {
     this.#prior = recovered.base;
     this.#tail = recovered.base;
     this.#window = [];

@@ -9,8 +9,10 @@ import { markPersisted, takeEffects } from './effects.ts';
 import { countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
 import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
+import type { Membership, MembershipChange } from './membership.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { readIndex, releaseEarlyReads } from './read-index.ts';
+import { proposeConfigAsLeader } from './reconfigure.ts';
 import { onEntriesLoaded } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { createCore } from './start.ts';
@@ -20,6 +22,7 @@ import type {
   Effects,
   Entry,
   LoadRequest,
+  ProposeConfigResult,
   ProposeResult,
   Raft,
   RaftMessage,
@@ -64,6 +67,17 @@ class RaftReplica<P> implements Raft<P> {
     const result: ProposeResult =
       state.role === 'leader'
         ? proposeAsLeader(this.#core, state, draft)
+        : { ok: false, reason: 'not-leader' };
+    this.#leave();
+    return result;
+  }
+
+  proposeConfig(change: MembershipChange): ProposeConfigResult {
+    this.#enter(this.#core.nowMs);
+    const { state } = this.#core;
+    const result: ProposeConfigResult =
+      state.role === 'leader'
+        ? proposeConfigAsLeader(this.#core, state, change)
         : { ok: false, reason: 'not-leader' };
     this.#leave();
     return result;
@@ -150,6 +164,10 @@ class RaftReplica<P> implements Raft<P> {
     return leaderOf(this.#core);
   }
 
+  get membership(): Membership {
+    return this.#core.memberships.current;
+  }
+
   get commit(): number {
     return this.#core.commit;
   }
@@ -210,10 +228,14 @@ class RaftReplica<P> implements Raft<P> {
   }
 }
 
+/**
+ * Takes messages of replicas that the own membership does not name, as the thesis has it (4.1): here the
+ * log may lag, and a leader be elected by a membership not known yet. What keeps this safe is on the
+ * other side: only voters are counted, and a removed one wins no PreVote while a leader is heard (4.2.3).
+ */
 function step<P>(core: Core<P>, message: RaftMessage<P>): void {
   assert(message.to === core.self, 'messages are for this replica');
-  const isFromPeer = message.from !== core.self && core.voters.includes(message.from);
-  assert(isFromPeer, 'messages are from another voter');
+  assert(message.from !== core.self, 'messages are from another replica');
   if (message.from === core.deadLeader) core.deadLeader = 0;
   if (message.type === 'PreVote') {
     onPreVote(core, message);
@@ -265,6 +287,7 @@ function markApplied<P>(core: Core<P>, index: number): void {
   assert(index <= core.outbox.committedIndex, 'only what was handed out is applied');
   core.applied = index;
   core.log.evict(index, core.config.memoryBytesMax);
+  core.memberships.applied(index);
   const { state } = core;
   if (state.role === 'leader' && index >= state.firstOwnIndex) releaseEarlyReads(state);
 }

@@ -5,7 +5,7 @@
 import { assert } from '../assert.ts';
 import { type Core, type FollowerState, type LeaderState, type PendingRead, send } from './core.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
-import { majorityValue } from './quorum.ts';
+import { quorumValue } from './quorum.ts';
 import type { HeartbeatOk, ReadIndex, ReadIndexReply } from './types.ts';
 
 /** Of the least election timeout: clocks may run apart by the rest. */
@@ -68,7 +68,7 @@ export function beginRound<P>(core: Core<P>, leader: LeaderState<P>): number {
     reads.batches.push({ round: reads.round, index: core.commit, reads: reads.fresh });
     reads.fresh = [];
   }
-  if (leader.followers.length === 0) confirmRounds(core, leader);
+  confirmRounds(core, leader);
   return reads.round;
 }
 
@@ -78,20 +78,18 @@ export function onRoundAnswered<P>(
   message: HeartbeatOk,
 ): void {
   const follower = leader.byId.get(message.from);
-  assert(follower !== undefined, 'a leader knows all who answer it');
   assert(message.round <= leader.reads.round, 'no round is answered before it began');
-  if (message.round <= follower.round) return;
+  if (follower === undefined || message.round <= follower.round) return;
   follower.round = message.round;
   confirmRounds(core, leader);
 }
 
-function confirmRounds<P>(core: Core<P>, leader: LeaderState<P>): void {
-  const { scratch, reads } = leader;
+export function confirmRounds<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { scratch, reads, byId } = leader;
   if (reads.batches.length === 0 && reads.begun.length === 0) return;
-  scratch.length = 0;
-  scratch.push(reads.round);
-  for (const follower of leader.followers) scratch.push(follower.round);
-  const confirmed = majorityValue(scratch);
+  const confirmed = quorumValue(core.memberships.current, scratch, (voter) =>
+    voter === core.self ? reads.round : (byId.get(voter)?.round ?? 0),
+  );
   extendLease(core, leader, confirmed);
   let done = 0;
   for (const batch of reads.batches) {

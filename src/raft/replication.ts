@@ -4,11 +4,12 @@
 import { assert } from '../assert.ts';
 import { appendToLog, type Core, type LeaderState, send } from './core.ts';
 import { type Batch, entryBytes } from './log.ts';
-import type { Progress } from './progress.ts';
+import { membersOf } from './membership.ts';
+import { Progress } from './progress.ts';
 import { wakeLeader } from './quiesce.ts';
-import { majority, majorityValue } from './quorum.ts';
+import { isQuorum, quorumValue } from './quorum.ts';
 import { beginRound } from './read-index.ts';
-import type { Draft, Entry, LoadRequest } from './types.ts';
+import type { Draft, Entry, LoadRequest, ReplicaId } from './types.ts';
 
 /** Appends to the own log as of the own term. */
 export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft<P>): number {
@@ -22,25 +23,35 @@ export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft
   return unlinked.index;
 }
 
-/** Commits what a majority has on disk, of the own term only: earlier ones go with it (3.6.2). */
-export function advanceLeaderCommit<P>(core: Core<P>, leader: LeaderState<P>): void {
-  const { scratch } = leader;
-  scratch.length = 0;
-  scratch.push(core.log.durableIndex);
-  for (const follower of leader.followers) scratch.push(follower.match);
-  const index = majorityValue(scratch);
-  if (index <= core.commit || core.log.termAt(index) !== core.term) return;
-  assertQuorum(core, leader, index);
+/** Follows all members and nobody else; what is known of those who stay is kept. */
+export function trackMembers<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const next = core.log.lastIndex + 1;
+  leader.followers = membersOf(core.memberships.current)
+    .filter((id) => id !== core.self)
+    .map((id) => leader.byId.get(id) ?? new Progress<P>(id, next, core.config, core.nowMs));
+  leader.byId = new Map(leader.followers.map((follower) => [follower.id, follower]));
+}
+
+/**
+ * Commits what a quorum has on disk, of the own term only: earlier ones go with it (3.6.2). Returns
+ * whether that is news. A leader that is no voter (any more) does not count itself.
+ */
+export function advanceLeaderCommit<P>(core: Core<P>, leader: LeaderState<P>): boolean {
+  const durable = (voter: ReplicaId) => durableAt(core, leader, voter);
+  const index = quorumValue(core.memberships.current, leader.scratch, durable);
+  if (index <= core.commit || core.log.termAt(index) !== core.term) return false;
+  // Counts again, in another way than the one that found the index.
+  const hasIt = (voter: ReplicaId) => durableAt(core, leader, voter) >= index;
+  assert(isQuorum(core.memberships.current, hasIt), 'only what a quorum has on disk is committed');
   leader.uncommittedBytes -= core.log.payloadBytesBetween(core.commit + 1, index);
   assert(leader.uncommittedBytes >= 0, 'what is committed was counted as uncommitted');
   core.commit = index;
+  return true;
 }
 
-/** Counts again, in another way than the one that found the index. */
-function assertQuorum<P>(core: Core<P>, leader: LeaderState<P>, index: number): void {
-  let holders = core.log.durableIndex >= index ? 1 : 0;
-  for (const follower of leader.followers) if (follower.match >= index) holders += 1;
-  assert(holders >= majority(core.voters.length), 'only what a majority has on disk is committed');
+function durableAt<P>(core: Core<P>, leader: LeaderState<P>, voter: ReplicaId): number {
+  if (voter === core.self) return core.log.durableIndex;
+  return leader.byId.get(voter)?.match ?? 0;
 }
 
 export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): void {

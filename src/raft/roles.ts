@@ -3,9 +3,8 @@
 
 import { assert } from '../assert.ts';
 import type { Core, FollowerState, LeaderState } from './core.ts';
-import { Progress } from './progress.ts';
 import { endReads } from './read-index.ts';
-import { appendOwn } from './replication.ts';
+import { appendOwn, trackMembers } from './replication.ts';
 import { EntryKind, type ReplicaId } from './types.ts';
 
 /** A campaign against a dead leader is repeated after 50-150 ms, at most 5 times a second. */
@@ -82,14 +81,11 @@ export function becomeCandidate<P>(core: Core<P>): void {
 export function becomeLeader<P>(core: Core<P>): void {
   assert(core.state.role === 'candidate', 'only a candidate becomes leader');
   const { log, config } = core;
-  const followers = core.voters
-    .filter((id) => id !== core.self)
-    .map((id) => new Progress<P>(id, log.lastIndex + 1, config, core.nowMs));
   const leader: LeaderState<P> = {
     role: 'leader',
     firstOwnIndex: log.lastIndex + 1,
-    followers,
-    byId: new Map(followers.map((follower) => [follower.id, follower])),
+    followers: [],
+    byId: new Map(),
     heartbeatDueMs: core.nowMs + config.heartbeatMs,
     uncommittedBytes: log.payloadBytesBetween(core.commit + 1, log.lastIndex),
     reads: { early: [], fresh: [], batches: [], round: 0, begun: [], leaseUntilMs: -Infinity },
@@ -100,6 +96,7 @@ export function becomeLeader<P>(core: Core<P>): void {
     timeoutNowSent: false,
     scratch: [],
   };
+  trackMembers(core, leader);
   core.state = leader;
   recogniseLeader(core, core.self);
   const payload = core.emptyPayload();

@@ -4,17 +4,17 @@
 import { assert } from '../assert.ts';
 import type { Core } from './core.ts';
 import { Log } from './log.ts';
+import { MembershipLog } from './membership-log.ts';
 import { followerState, randomTimeoutMs } from './roles.ts';
-import type { RaftOptions } from './types.ts';
+import { EntryKind, type RaftOptions } from './types.ts';
 
 /** Campaigns of one incarnation are numbered from a random multiple of this. */
 const CAMPAIGNS_PER_START = 2 ** 20;
 const STARTS_TOLD_APART = 2 ** 32;
 
 export function createCore<P>(options: RaftOptions<P>): Core<P> {
-  const { self, voters, config, random, hardState, applied, nowMs } = options;
+  const { self, config, random, hardState, applied, nowMs } = options;
   const log = new Log(options.log);
-  assert(voters.includes(self), 'a replica is one of the voters');
   assert(config.checkQuorum || !config.lease, 'a lease needs checkQuorum');
   assert(hardState.term >= log.tail.term, 'the term is durable with, or before, its entries');
   assert(
@@ -25,12 +25,14 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
   const commit = Math.min(Math.max(hardState.commit, applied), log.lastIndex);
   const core: Core<P> = {
     self,
-    voters,
     config,
     random,
     chain: options.chain,
     emptyPayload: options.emptyPayload,
+    membershipPayload: options.membershipPayload,
+    readMembership: options.readMembership,
     log,
+    memberships: membershipsOf(options),
     outbox: {
       send: [],
       gated: [],
@@ -67,4 +69,13 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
   const preferredMs = random() * config.preferredFirstTimeoutMs;
   core.state = followerState(core, 0, options.preferred ? preferredMs : randomTimeoutMs(core));
   return core;
+}
+
+function membershipsOf<P>({ log, applied, readMembership }: RaftOptions<P>): MembershipLog {
+  const memberships = new MembershipLog(log.base.index, log.base.membership);
+  for (const { kind, index, payload } of log.entries) {
+    if (kind === EntryKind.CONFIG) memberships.append(index, readMembership(payload));
+  }
+  memberships.applied(applied);
+  return memberships;
 }

@@ -2,7 +2,9 @@
 // while proposals go on; then they wait until it has the whole log, and it is told to campaign at once.
 // Either it wins, or the time is over and this replica leads on.
 
+import { assert } from '../assert.ts';
 import { type Core, type LeaderState, send } from './core.ts';
+import { isVoter } from './membership.ts';
 import { wakeLeader } from './quiesce.ts';
 import type { ReplicaId, TransferResult } from './types.ts';
 
@@ -15,7 +17,7 @@ export function startTransfer<P>(
     leader.transfer = null;
     return { ok: true };
   }
-  if (!leader.byId.has(to)) return { ok: false, reason: 'not-a-voter' };
+  if (!isVoter(core.memberships.current, to)) return { ok: false, reason: 'not-a-voter' };
   if (leader.transfer?.to === to) return { ok: true };
   // One told to campaign may be about to win: two at once would only split the votes.
   if (isTold(core, leader)) return { ok: false, reason: 'transferring' };
@@ -38,6 +40,20 @@ export function continueTransfer<P>(core: Core<P>, leader: LeaderState<P>): void
   leader.timeoutNowSent = true;
   const { self: from, term } = core;
   send(core, { type: 'TimeoutNow', from, to: transfer.to, term });
+}
+
+/** A leader that is no voter any more tells whoever has most of its log to campaign at once. */
+export function handOver<P>(core: Core<P>, { byId }: LeaderState<P>): void {
+  const matchOf = (id: ReplicaId) => byId.get(id)?.match ?? 0;
+  const [to] = [...core.memberships.current.incoming].sort((a, b) => matchOf(b) - matchOf(a));
+  assert(to !== undefined, 'a group has voters');
+  send(core, { type: 'TimeoutNow', from: core.self, to, term: core.term });
+}
+
+/** Whoever was removed, or demoted, is not to lead. */
+export function endTransferToStranger<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { transfer } = leader;
+  if (transfer !== null && !isVoter(core.memberships.current, transfer.to)) leader.transfer = null;
 }
 
 export function expireTransfer<P>(core: Core<P>, leader: LeaderState<P>): void {

@@ -1,9 +1,11 @@
 // What goes into and comes out of the consensus core: plain data. P is the payload of an entry, which
 // the core carries and never looks into.
 
-export type ReplicaId = number;
+import type { Membership, MembershipChange, MembershipRefusal, ReplicaId } from './membership.ts';
 
-export const EntryKind = { EMPTY: 0, COMMANDS: 1, CHECKPOINT: 2 } as const;
+export type { ReplicaId } from './membership.ts';
+
+export const EntryKind = { EMPTY: 0, COMMANDS: 1, CHECKPOINT: 2, CONFIG: 3 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
 export interface Draft<P> {
@@ -35,19 +37,27 @@ export interface HardState {
   readonly commit: number;
 }
 
+/** What of an entry its successor and the next chain link need. */
+export interface LogTail {
+  readonly index: number;
+  readonly term: number;
+  readonly chain: Uint8Array;
+  readonly timeMs: number;
+}
+
 /** The log as storage holds it at a start: everything up to `base` is known only by its terms. */
-export interface RecoveredLog<P> {
+export interface StoredLog<P> {
   /** The newest entry below `entries`: the checkpoint's, or index 0, term 0 with the founding chain. */
-  readonly base: {
-    readonly index: number;
-    readonly term: number;
-    readonly chain: Uint8Array;
-    readonly timeMs: number;
-  };
+  readonly base: LogTail;
   /** The terms of all entries up to `base`, ascending. */
   readonly terms: readonly TermRun[];
   /** Contiguous from base.index + 1, all durable. */
   readonly entries: readonly Entry<P>[];
+}
+
+/** With the membership that decided at `base`: the founding one where no entry up to it has another. */
+export interface RecoveredLog<P> extends StoredLog<P> {
+  readonly base: LogTail & { readonly membership: Membership };
 }
 
 interface Envelope {
@@ -234,7 +244,6 @@ export interface RaftConfig {
 
 export interface RaftOptions<P> {
   readonly self: ReplicaId;
-  readonly voters: readonly ReplicaId[];
   readonly preferred: boolean;
   readonly hardState: HardState;
   readonly log: RecoveredLog<P>;
@@ -246,6 +255,11 @@ export interface RaftOptions<P> {
   readonly chain: (previous: Uint8Array, entry: Omit<Entry<P>, 'chain'>) => Uint8Array;
   /** For the entry a new leader appends. */
   readonly emptyPayload: () => P;
+  /** For a CONFIG entry, and what such an entry says; the second undoes the first. */
+  readonly membershipPayload: (
+    membership: Membership,
+  ) => Pick<Draft<P>, 'payload' | 'payloadBytes'>;
+  readonly readMembership: (payload: P) => Membership;
   readonly config: RaftConfig;
 }
 
@@ -260,12 +274,28 @@ export type TransferResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: 'not-leader' | 'not-a-voter' | 'transferring' };
 
+export type ProposeConfigResult =
+  | { readonly ok: true; readonly index: number; readonly term: number }
+  | {
+      readonly ok: false;
+      readonly reason:
+        | 'not-leader'
+        /** No entry of the leader's own term is committed yet. */
+        | 'own-term-uncommitted'
+        /** The membership before is not committed yet. */
+        | 'config-uncommitted'
+        | 'transferring'
+        | MembershipRefusal;
+    };
+
 /** One replica of one Raft group. Synchronous; every call may create effects. */
 export interface Raft<P> {
   step(message: RaftMessage<P>, nowMs: number): void;
   tick(nowMs: number): void;
   /** Appends to the leader's log at once; it is sent and persisted by the next effects. */
   propose(draft: Draft<P>): ProposeResult;
+  /** Appends the changed membership, which decides at once. */
+  proposeConfig(change: MembershipChange): ProposeConfigResult;
   /**
    * Hands leadership to `to` (thesis 3.10): the end is a role change, or `transferee` being 0 again while
    * this replica still leads. To itself: ends a transfer under way, where that is still possible.
@@ -294,6 +324,8 @@ export interface Raft<P> {
   readonly term: number;
   /** 0 = not known. */
   readonly leader: ReplicaId;
+  /** The newest in the log, committed or not. */
+  readonly membership: Membership;
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;

@@ -3,8 +3,8 @@
 // the partition and index named; nothing is cut off or repaired here, for a follower that drops
 // what it acknowledged can lose committed entries. A lost tail cannot be seen: batch-record.ts.
 import { assert } from '../assert.ts';
-import { type EntryPayload, entryChain, foundingChain, type LogEntry } from '../entry.ts';
-import type { HardState, RecoveredLog } from '../raft/types.ts';
+import { entryChain, foundingChain, type LogEntry } from '../entry.ts';
+import type { HardState, LogTail } from '../raft/types.ts';
 import { type Database, getValue, readPage } from './database.ts';
 import {
   checkpointKey,
@@ -18,8 +18,6 @@ import {
 import { decodeCheckpoint, decodeHardState } from './own-rows.ts';
 import { corrupt, decodeShapedRecord, decodeStoredEntry, entryName } from './record-codec.ts';
 import type { Checkpoint, RecoveredPartition } from './types.ts';
-
-type Base = RecoveredLog<EntryPayload>['base'];
 
 const page = { rows: 1000, bytes: 1024 * 1024 };
 
@@ -49,7 +47,7 @@ export async function recoverPartition(
   return { hardState, checkpoint, log: { base: { index, term, chain, timeMs }, terms, entries } };
 }
 
-function firstBase(chain: Uint8Array): Base {
+function firstBase(chain: Uint8Array): LogTail {
   return { index: 0, term: 0, chain, timeMs: 0 };
 }
 
@@ -93,10 +91,10 @@ async function checkEntryAt(db: Database, place: Place, checkpoint: Checkpoint):
 }
 
 /** All entries above `base`, in pages, each with its own short iterator. */
-async function readLog(db: Database, place: Place, base: Base): Promise<LogEntry[]> {
+async function readLog(db: Database, place: Place, base: LogTail): Promise<LogEntry[]> {
   const { partition } = place;
   const entries: LogEntry[] = [];
-  let last: Base = base;
+  let last: LogTail = base;
   for (;;) {
     const rows = await readPage(db, entriesRange(place, last.index + 1), page);
     if (rows.length === 0) return entries;
@@ -122,7 +120,7 @@ function decodeFollowing(
   return decodeStoredEntry(partition, index, stored);
 }
 
-function checkFollows(partition: number, previous: Base, entry: LogEntry): void {
+function checkFollows(partition: number, previous: LogTail, entry: LogEntry): void {
   const name = entryName(partition, entry.index);
   if (!equalBytes(entryChain(previous.chain, entry), entry.chain)) {
     throw corrupt(name, 'does not link to the entry before it');

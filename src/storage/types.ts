@@ -1,7 +1,7 @@
 // What the node asks of storage: one durable place for all partitions of a store. Implemented by
 // LevelDB (leveldb-store.ts) and by the lab's disk.
 import type { EntryPayload, LogEntry } from '../entry.ts';
-import type { HardState, RecoveredLog } from '../raft/types.ts';
+import type { HardState, StoredLog } from '../raft/types.ts';
 
 /** A row as the node names it: `key` is relative to its partition; the store adds the rest and the checksum. */
 export interface RowWrite {
@@ -41,7 +41,7 @@ export interface Checkpoint {
 
 export interface RecoveredPartition {
   readonly hardState: HardState;
-  readonly log: RecoveredLog<EntryPayload>;
+  readonly log: StoredLog<EntryPayload>;
   /** null before the first checkpoint. */
   readonly checkpoint: Checkpoint | null;
 }

@@ -1,7 +1,7 @@
 // What must hold after every step of any history (paper, figure 3), and of reads (thesis 6.4).
 
 import { assert } from '../../src/assert.ts';
-import type { ReplicaId } from '../../src/raft/types.ts';
+import { EntryKind, type ReplicaId } from '../../src/raft/types.ts';
 import type { Network } from './network.ts';
 import type { Replica } from './replica.ts';
 
@@ -54,6 +54,7 @@ export class SafetyChecker {
 
   check(replica: Replica): void {
     this.#checkMonotone(replica);
+    checkMembership(replica);
     this.#checkLeader(replica);
     this.#checkFolded(replica);
     for (const other of this.#network.replicas) {
@@ -117,6 +118,20 @@ export class SafetyChecker {
       assert(index >= atLeast, 'a read sees all that was committed before it was asked');
       this.#readsServed += 1;
     }
+  }
+}
+
+/** The newest membership in the log decides, committed or not (thesis 4.1). */
+function checkMembership({ raft }: Replica): void {
+  const isConfig = (index: number) => raft.entry(index)?.kind === EntryKind.CONFIG;
+  let newest = raft.lastIndex;
+  while (raft.entry(newest) !== null && !isConfig(newest)) newest -= 1;
+  const entry = raft.entry(newest);
+  if (entry === null) return;
+  assert(JSON.stringify(raft.membership) === entry.payload, 'the newest membership decides');
+  if (raft.role !== 'leader') return;
+  for (let index = newest - 1; index > raft.commit; index -= 1) {
+    assert(!isConfig(index), 'a leader has at most one uncommitted membership');
   }
 }
 

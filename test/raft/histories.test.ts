@@ -1,14 +1,15 @@
 // Random histories of faults: lost, doubled and reordered messages, cut links, crashes that lose what
-// was not persisted, slow disks, late loads. Safety is checked after every step; then all faults end,
+// was not persisted, slow disks, late loads, and voters and learners that come and go. Safety is checked after every step; then all faults end,
 // and the replicas must agree on everything within a few seconds.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assert } from '../../src/assert.ts';
-import type { RaftConfig } from '../../src/raft/types.ts';
+import { isVoter, type MemberChange, membersOf } from '../../src/raft/membership.ts';
+import { EntryKind, type RaftConfig } from '../../src/raft/types.ts';
 import { SafetyChecker } from './checker.ts';
 import { Network } from './network.ts';
-import type { Replica } from './replica.ts';
+import { membershipOf, type Replica, seeded } from './replica.ts';
 
 /** Small limits, so that short histories reach them. */
 const TIGHT = {
@@ -39,7 +40,18 @@ const KINDS = [
   ...Array<'transfer'>(2).fill('transfer'),
   ...Array<'wake'>(2).fill('wake'),
 ] as const;
-type Kind = (typeof KINDS)[number];
+type Kind = (typeof KINDS)[number] | 'config';
+
+const CHANGES: readonly MemberChange['type'][] = [
+  'add-voter',
+  'add-learner',
+  'promote',
+  'promote',
+  'demote',
+  'remove',
+];
+/** Replicas that wait to be added. */
+const SPARES = 4;
 
 interface Move {
   readonly kind: Kind;
@@ -49,11 +61,20 @@ interface Move {
   readonly detail: number;
 }
 
-const move: fc.Arbitrary<Move> = fc.record({
-  kind: fc.constantFrom(...KINDS),
-  pick: fc.nat(9999),
-  detail: fc.nat(9999),
-});
+function move(kinds: readonly Kind[]): fc.Arbitrary<Move> {
+  return fc.record({
+    kind: fc.constantFrom(...kinds),
+    pick: fc.nat(9999),
+    detail: fc.nat(9999),
+  });
+}
+
+interface HistoryOptions {
+  readonly size: number;
+  readonly seed: number;
+  readonly spares?: number;
+  readonly config?: Partial<RaftConfig>;
+}
 
 class History {
   readonly network: Network;
@@ -62,8 +83,8 @@ class History {
   #contexts = 0;
   #proposals = 0;
 
-  constructor(size: number, seed: number, config: Partial<RaftConfig>) {
-    this.network = new Network({ size, seed, config: { ...TIGHT, ...config } });
+  constructor({ size, seed, spares = 0, config = {} }: HistoryOptions) {
+    this.network = new Network({ size, spares, seed, config: { ...TIGHT, ...config } });
     this.checker = new SafetyChecker(this.network);
   }
 
@@ -108,6 +129,9 @@ class History {
         this.#proposals += 1;
         this.#propose(detail % 3 === 0 ? replica : (network.leader ?? replica), detail);
         return;
+      case 'config':
+        this.#reconfigure(detail % 5 === 0 ? replica : (network.leader ?? replica), detail);
+        return;
       case 'time':
         network.nowMs += detail % (detail % 9 === 0 ? 1000 : 60);
         replica.tickAt(network.nowMs);
@@ -151,6 +175,30 @@ class History {
     this.#settle(replica, detail);
   }
 
+  /** One to three changes of members, or of replicas that were never added. */
+  #reconfigure(replica: Replica, detail: number): void {
+    const random = seeded(detail);
+    const pickOf = <T>(list: readonly T[]): T | undefined =>
+      list[Math.floor(random() * list.length)];
+    const { membership } = replica.raft;
+    let { highestId } = membership;
+    const changes: MemberChange[] = [];
+    for (let count = Math.ceil(random() * 3); count > 0; count -= 1) {
+      const type = pickOf(CHANGES) ?? 'remove';
+      const isNew = type === 'add-voter' || type === 'add-learner';
+      if (isNew && highestId === this.network.replicas.length) continue;
+      if (isNew) highestId += 1;
+      const id = isNew ? highestId : (pickOf(membersOf(membership)) ?? 1);
+      changes.push({ type, id });
+    }
+    const transition = pickOf(['auto', 'implicit', 'explicit'] as const) ?? 'auto';
+    const leaves = random() < 0.2;
+    replica.proposeConfig(
+      leaves ? { type: 'leave-joint' } : { type: 'change', changes, transition },
+    );
+    this.#settle(replica, detail);
+  }
+
   #read(replica: Replica): void {
     this.#contexts += 1;
     const open = this.#openReads.get(replica.id) ?? new Set();
@@ -186,6 +234,7 @@ class History {
     network.runUntil(() => this.#isAgreed(), 5000);
     network.run(1000);
     for (const replica of network.replicas) checker.check(replica);
+    expect(network.leader?.raft.membership.autoLeave).toBe(false);
     expect(checker.readsOpen).toBe(0);
     expect(network.replicas.filter(({ raft }) => raft.role === 'leader')).toHaveLength(1);
   }
@@ -196,31 +245,29 @@ class History {
   }
 
   #isAgreed(): boolean {
-    const { replicas, leader } = this.network;
-    const last = leader?.raft.lastIndex;
-    return replicas.every(({ raft }) => raft.applied === last && raft.lastIndex === last);
+    const { leader } = this.network;
+    if (leader === undefined) return false;
+    const last = leader.raft.lastIndex;
+    return membersOf(leader.raft.membership)
+      .map((id) => this.network.at(id).raft)
+      .every((raft) => raft.applied === last && raft.lastIndex === last);
   }
 }
 
-function runHistory(
-  size: number,
-  seed: number,
-  moves: readonly Move[],
-  config: Partial<RaftConfig> = {},
-): History {
-  const history = new History(size, seed, config);
+function runHistory(options: HistoryOptions, moves: readonly Move[]): History {
+  const history = new History(options);
   for (const one of moves) history.make(one);
   history.converge();
   return history;
 }
 
 describe('any history of faults keeps what Raft promises (thesis 3.6), and ends in agreement', () => {
-  const moves = fc.array(move, { minLength: 500, maxLength: 4000, size: 'max' });
+  const moves = fc.array(move(KINDS), { minLength: 500, maxLength: 4000, size: 'max' });
 
   test('with three replicas', () => {
     fc.assert(
       fc.property(fc.nat(), moves, (seed, list) => {
-        runHistory(3, seed, list);
+        runHistory({ size: 3, seed }, list);
       }),
       { numRuns: 250, endOnFailure: true },
     );
@@ -229,7 +276,7 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
   test('with five replicas', () => {
     fc.assert(
       fc.property(fc.nat(), moves, (seed, list) => {
-        runHistory(5, seed, list);
+        runHistory({ size: 5, seed }, list);
       }),
       { numRuns: 80, endOnFailure: true },
     );
@@ -238,7 +285,7 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
   test('with three replicas that read by a lease', () => {
     fc.assert(
       fc.property(fc.nat(), moves, (seed, list) => {
-        runHistory(3, seed, list, { lease: true });
+        runHistory({ size: 3, seed, config: { lease: true } }, list);
       }),
       { numRuns: 150, endOnFailure: true },
     );
@@ -247,11 +294,53 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
   test('with three replicas that fall silent whenever they can', () => {
     fc.assert(
       fc.property(fc.nat(), moves, (seed, list) => {
-        runHistory(3, seed, list, { quiesceAfterMs: 0 });
+        runHistory({ size: 3, seed, config: { quiesceAfterMs: 0 } }, list);
       }),
       { numRuns: 150, endOnFailure: true },
     );
   }, 20_000);
+
+  const withChanges = fc.array(move([...KINDS, ...Array<'config'>(15).fill('config')]), {
+    minLength: 500,
+    maxLength: 4000,
+    size: 'max',
+  });
+
+  test.each<[number, Partial<RaftConfig>]>([
+    [1, {}],
+    [3, {}],
+    [3, { lease: true }],
+    [3, { quiesceAfterMs: 0 }],
+  ])(
+    'with %i founding voters, and members that come and go (%j)',
+    (size, config) => {
+      fc.assert(
+        fc.property(fc.nat(), withChanges, (seed, list) => {
+          runHistory({ size, seed, config, spares: SPARES }, list);
+        }),
+        { numRuns: 120, endOnFailure: true },
+      );
+    },
+    20_000,
+  );
+
+  test('and there are members that come and go, and leaders that are removed', () => {
+    let changes = 0;
+    let removedLeaders = 0;
+    fc.sample(withChanges, { numRuns: 20, seed: 7 }).forEach((list, seed) => {
+      const { network } = runHistory({ size: 3, seed, spares: SPARES }, list);
+      for (const { kind, term, payload } of network.leader?.diskEntries ?? []) {
+        if (kind !== EntryKind.CONFIG) continue;
+        changes += 1;
+        const by = network.replicas.find(({ roles }) =>
+          roles.some((told) => told.role === 'leader' && told.term === term),
+        );
+        if (by !== undefined && !isVoter(membershipOf(payload), by.id)) removedLeaders += 1;
+      }
+    });
+    expect(changes).toBeGreaterThan(60);
+    expect(removedLeaders).toBeGreaterThan(0);
+  });
 
   test('and the histories are not empty ones: leaders change, entries commit, reads are served', () => {
     let terms = 0;
@@ -259,7 +348,7 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
     let served = 0;
     const list = fc.sample(moves, { numRuns: 20, seed: 7 });
     list.forEach((one, seed) => {
-      const { network, checker } = runHistory(3, seed, one);
+      const { network, checker } = runHistory({ size: 3, seed }, one);
       terms += network.at(1).raft.term;
       committed += network.at(1).raft.commit;
       served += checker.readsServed;

@@ -2,14 +2,18 @@
 // delivered, and links that can be cut. Also makes a lone replica leader or follower by hand.
 
 import { assert } from '../../src/assert.ts';
-import type { RaftConfig, ReplicaId } from '../../src/raft/types.ts';
+import { foundingMembership, type MemberChange, membersOf } from '../../src/raft/membership.ts';
+import { EntryKind, type RaftConfig, type ReplicaId } from '../../src/raft/types.ts';
 import { type Message, ofType, Replica, type ReplicaOptions, seeded } from './replica.ts';
 
 /** More than any exchange in these tests needs; only an endless one gets here. */
 const SETTLE_ROUNDS_MAX = 5000;
 
 export interface NetworkOptions {
+  /** Founding voters. */
   readonly size?: number;
+  /** Replicas after those, that the founding membership does not know. */
+  readonly spares?: number;
   readonly seed?: number;
   readonly config?: Partial<RaftConfig>;
   /** Per replica, in order: the terms of the entries it starts with. */
@@ -26,13 +30,15 @@ export class Network {
   /** Messages for which this is true are lost. */
   drops: (message: Message) => boolean = () => false;
 
-  constructor({ size = 3, seed = 1, config = {}, logs = [], preferred }: NetworkOptions = {}) {
+  constructor(given: NetworkOptions = {}) {
+    const { size = 3, spares = 0, seed = 1, config = {}, logs = [], preferred } = given;
     this.random = seeded(seed);
-    const voters = Array.from({ length: size }, (_, at) => at + 1);
-    this.replicas = voters.map((id, at) => {
+    const ids = Array.from({ length: size + spares }, (_, at) => at + 1);
+    const membership = foundingMembership(ids.slice(0, size));
+    this.replicas = ids.map((id, at) => {
       const options: ReplicaOptions = {
         id,
-        voters,
+        membership,
         config,
         random: this.random,
         terms: logs[at] ?? [],
@@ -150,18 +156,24 @@ export class Network {
     this.settle();
   }
 
+  change(id: ReplicaId, ...changes: (readonly [MemberChange['type'], ReplicaId])[]): void {
+    const result = this.at(id).change(...changes);
+    assert(result.ok, 'the leader takes the change');
+    this.settle();
+  }
+
   restart(id: ReplicaId): void {
     this.at(id).restart(this.nowMs);
   }
 
   payloads(id: ReplicaId): string[] {
     return this.at(id)
-      .applied.map(({ payload }) => payload)
-      .filter((payload) => payload !== '');
+      .applied.filter(({ kind }) => kind === EntryKind.COMMANDS)
+      .map(({ payload }) => payload);
   }
 }
 
-/** A lone leader of voters 1..size: all others have granted, and hold its log up to `acked`. */
+/** A lone leader: all others have granted, and hold its log up to `acked`. */
 export function leaderOf(options: ReplicaOptions = {}): Replica {
   const replica = new Replica(options);
   replica.tickAt(replica.nowMs + 1001);
@@ -181,7 +193,7 @@ export function leaderOf(options: ReplicaOptions = {}): Replica {
 export function readyLeader(options: ReplicaOptions = {}): Replica {
   const leader = leaderOf(options);
   leader.flush();
-  for (const id of leader.voters) if (id !== leader.id) ack(leader, id);
+  for (const id of membersOf(leader.raft.membership)) if (id !== leader.id) ack(leader, id);
   leader.take();
   return leader;
 }

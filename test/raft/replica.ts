@@ -4,22 +4,30 @@
 
 import { assert } from '../../src/assert.ts';
 import { defaultRaftConfig } from '../../src/raft/config.ts';
+import {
+  foundingMembership,
+  type MemberChange,
+  type Membership,
+  type MembershipChange,
+} from '../../src/raft/membership.ts';
 import { createRaft } from '../../src/raft/raft.ts';
-import type {
-  Draft,
-  Entry,
-  HardState,
-  LoadRequest,
-  PersistStep,
-  ProposeResult,
-  Raft,
-  RaftConfig,
-  RaftMessage,
-  ReadState,
-  RecoveredLog,
-  ReplicaId,
-  RoleChange,
-  TermRun,
+import {
+  type Draft,
+  type Entry,
+  EntryKind,
+  type HardState,
+  type LoadRequest,
+  type PersistStep,
+  type ProposeConfigResult,
+  type ProposeResult,
+  type Raft,
+  type RaftConfig,
+  type RaftMessage,
+  type ReadState,
+  type RecoveredLog,
+  type ReplicaId,
+  type RoleChange,
+  type TermRun,
 } from '../../src/raft/types.ts';
 
 export type Message = RaftMessage<string>;
@@ -54,6 +62,15 @@ export function draft(payload: string, payloadBytes = payload.length, timeMs = 0
   return { kind: 1, timeMs, payload, payloadBytes };
 }
 
+export function configPayload(membership: Membership): { payload: string; payloadBytes: number } {
+  const payload = JSON.stringify(membership);
+  return { payload, payloadBytes: payload.length };
+}
+
+export function membershipOf(payload: string): Membership {
+  return JSON.parse(payload);
+}
+
 /** Entries 1.. of the given terms; the same index and term always means the same entry. */
 export function entriesOf(terms: readonly number[]): Entry<string>[] {
   const entries: Entry<string>[] = [];
@@ -69,6 +86,8 @@ export function entriesOf(terms: readonly number[]): Entry<string>[] {
 export interface ReplicaOptions {
   readonly id?: ReplicaId;
   readonly voters?: readonly ReplicaId[];
+  /** The founding one where it is more than voters. */
+  readonly membership?: Membership;
   readonly preferred?: boolean;
   /** Terms of the entries in its log. */
   readonly terms?: readonly number[];
@@ -84,7 +103,7 @@ export interface ReplicaOptions {
 
 export class Replica {
   readonly id: ReplicaId;
-  readonly voters: readonly ReplicaId[];
+  readonly #founding: Membership;
   readonly #options: ReplicaOptions;
   readonly #random: () => number;
   raft: Raft<string>;
@@ -110,7 +129,7 @@ export class Replica {
   constructor(options: ReplicaOptions = {}) {
     this.#options = options;
     this.id = options.id ?? 1;
-    this.voters = options.voters ?? [1, 2, 3];
+    this.#founding = options.membership ?? foundingMembership(options.voters ?? [1, 2, 3]);
     this.#random = options.random ?? seeded(this.id);
     this.nowMs = options.nowMs ?? 0;
     const terms = options.terms ?? [];
@@ -124,7 +143,6 @@ export class Replica {
   #start(): Raft<string> {
     return createRaft<string>({
       self: this.id,
-      voters: this.voters,
       preferred: this.#options.preferred ?? false,
       hardState: this.hardState,
       log: this.#recover(),
@@ -133,20 +151,24 @@ export class Replica {
       random: this.#random,
       chain: testChain,
       emptyPayload: () => '',
+      membershipPayload: configPayload,
+      readMembership: membershipOf,
       // No shell here that would wake anybody.
       config: { ...defaultRaftConfig, quiesceAfterMs: Infinity, ...this.#options.config },
     });
   }
 
   #recover(): RecoveredLog<string> {
-    const at = this.diskEntries[this.checkpoint - 1];
-    const founding = { index: 0, term: 0, chain: FOUNDING_CHAIN, timeMs: 0 };
+    const start = { index: 0, term: 0, chain: FOUNDING_CHAIN, timeMs: 0 };
+    const at = this.diskEntries[this.checkpoint - 1] ?? start;
     const terms: TermRun[] = [];
-    for (const { index, term } of this.diskEntries.slice(0, this.checkpoint)) {
+    let membership = this.#founding;
+    for (const { index, term, kind, payload } of this.diskEntries.slice(0, this.checkpoint)) {
       if (terms.at(-1)?.term !== term) terms.push({ firstIndex: index, term });
+      if (kind === EntryKind.CONFIG) membership = membershipOf(payload);
     }
     const entries = this.diskEntries.slice(this.checkpoint);
-    return { base: at ?? founding, terms, entries };
+    return { base: { ...at, membership }, terms, entries };
   }
 
   /** Takes the effects once: what may leave leaves, what is to be written waits for persist(). */
@@ -234,6 +256,15 @@ export class Replica {
 
   propose(payload: string, payloadBytes?: number): ProposeResult {
     return this.raft.propose(draft(payload, payloadBytes, this.raft.lastTimeMs));
+  }
+
+  change(...changes: (readonly [MemberChange['type'], ReplicaId])[]): ProposeConfigResult {
+    const list = changes.map(([type, id]) => ({ type, id }));
+    return this.proposeConfig({ type: 'change', changes: list, transition: 'auto' });
+  }
+
+  proposeConfig(change: MembershipChange): ProposeConfigResult {
+    return this.raft.proposeConfig(change);
   }
 
   /** Loses whatever was not persisted, but for the `written` oldest steps. */
