@@ -226,11 +226,15 @@ describe('while a membership is joint', () => {
 
   test('the leader leaves it when, and not before, it is committed', () => {
     const leader = readyLeader();
+    leader.propose('a');
     leader.change(['add-voter', 4], ['remove', 2]);
     commitBy(leader, 4);
-    expect([leader.raft.commit, leader.raft.lastIndex]).toEqual([1, 2]);
-    ack(leader, 3);
+    expect([leader.raft.commit, leader.raft.lastIndex]).toEqual([1, 3]);
+    // The entry before it is committed, it itself is not.
+    ack(leader, 3, 2);
     expect([leader.raft.commit, leader.raft.lastIndex]).toEqual([2, 3]);
+    ack(leader, 3);
+    expect([leader.raft.commit, leader.raft.lastIndex]).toEqual([3, 4]);
     expect(leader.raft.membership).toEqual(foundingMembership([1, 3, 4]));
   });
 
