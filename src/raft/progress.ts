@@ -4,7 +4,7 @@
 
 import { assert } from '../assert.ts';
 import { Inflights } from './inflights.ts';
-import type { Entry, LoadRequest, RaftConfig, ReplicaId } from './types.ts';
+import type { Entry, LoadRequest, RaftConfig, ReplicaId, ReplicaProgress } from './types.ts';
 
 /** Entries that are no longer in memory come from the shell, one request at a time. */
 export type Load<P> =
@@ -57,6 +57,12 @@ export class Progress<P> {
   /** Nothing more may be sent until something is answered. */
   get paused(): boolean {
     return this.probing ? this.#awaiting : this.#inflights.full;
+  }
+
+  view(): ReplicaProgress {
+    const inflight = this.#inflights.count;
+    const { id, match, next, paused } = this;
+    return { id, match, next, mode: this.#mode, paused, inflight };
   }
 
   /** An append without entries is worth sending: to tell of commits, or to find out about a loss. */

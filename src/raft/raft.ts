@@ -13,7 +13,7 @@ import type { Membership, MembershipChange } from './membership.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { readIndex, releaseEarlyReads } from './read-index.ts';
 import { proposeConfigAsLeader } from './reconfigure.ts';
-import { onEntriesLoaded } from './replication.ts';
+import { onEntriesLoaded, progressOfAll } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { createCore } from './start.ts';
 import { isTransferring, startTransfer } from './transfer.ts';
@@ -28,6 +28,7 @@ import type {
   RaftMessage,
   RaftOptions,
   ReplicaId,
+  ReplicaProgress,
   Role,
   TermRun,
   TransferResult,
@@ -207,6 +208,11 @@ class RaftReplica<P> implements Raft<P> {
   get ready(): boolean {
     const { state, applied } = this.#core;
     return state.role === 'leader' && applied >= state.firstOwnIndex;
+  }
+
+  progress(): readonly ReplicaProgress[] {
+    const { state } = this.#core;
+    return state.role === 'leader' ? progressOfAll(this.#core, state) : [];
   }
 
   termsUpTo(index: number): readonly TermRun[] {

@@ -9,7 +9,7 @@ import { Progress } from './progress.ts';
 import { wakeLeader } from './quiesce.ts';
 import { isQuorum, quorumValue } from './quorum.ts';
 import { beginRound } from './read-index.ts';
-import type { Draft, Entry, LoadRequest, ReplicaId } from './types.ts';
+import type { Draft, Entry, LoadRequest, ReplicaId, ReplicaProgress } from './types.ts';
 
 /** Appends to the own log as of the own term. */
 export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft<P>): number {
@@ -161,4 +161,20 @@ export function onEntriesLoaded<P>(
     index += 1;
   }
   follower.load = { phase: 'loaded', entries };
+}
+
+/** The own log is its own follower, with the disk in the network's place (rule 4). */
+export function progressOfAll<P>(core: Core<P>, leader: LeaderState<P>): ReplicaProgress[] {
+  const match = core.log.durableIndex;
+  const next = match + 1;
+  const own = {
+    id: core.self,
+    match,
+    next,
+    mode: 'replicate',
+    paused: false,
+    inflight: 0,
+  } as const;
+  const all = leader.followers.map((follower) => follower.view());
+  return [own, ...all].sort((one, other) => one.id - other.id);
 }

@@ -288,6 +288,18 @@ export type ProposeConfigResult =
         | MembershipRefusal;
     };
 
+/** How far a leader knows one replica's log to be, its own included. */
+export interface ReplicaProgress {
+  readonly id: ReplicaId;
+  readonly match: number;
+  readonly next: number;
+  readonly mode: 'probe' | 'replicate';
+  /** Nothing more is sent until something is answered. */
+  readonly paused: boolean;
+  /** Appends sent and not acknowledged. */
+  readonly inflight: number;
+}
+
 /** One replica of one Raft group. Synchronous; every call may create effects. */
 export interface Raft<P> {
   step(message: RaftMessage<P>, nowMs: number): void;
@@ -341,6 +353,8 @@ export interface Raft<P> {
   readonly lastTimeMs: number;
   /** A leader that has applied an entry of its own term: it may sequence, and its reads can be confirmed. */
   readonly ready: boolean;
+  /** Of every replica, by rising id; empty where this one does not lead. */
+  progress(): readonly ReplicaProgress[];
   /** The term runs of the log up to `index`, for a checkpoint. */
   termsUpTo(index: number): readonly TermRun[];
   chainAt(index: number): Uint8Array | null;
