@@ -291,11 +291,12 @@ export class Replica {
   }
 
   #leave(message: Message): void {
-    this.#assertKept(message);
+    this.assertKept(message);
     this.sent.push(message);
   }
 
-  #assertKept(message: Message): void {
+  /** What leaves now rests on what is on disk now. */
+  assertKept(message: Message): void {
     const { hardState, diskEntries } = this;
     assert(message.from === this.id && message.to !== this.id, 'messages go from here to others');
     const isPromise =

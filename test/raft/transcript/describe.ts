@@ -1,0 +1,88 @@
+// What verbs print. Of raft-state, raft-log and status the form is that of etcd's interaction tests, so
+// that their scripts can be compared; messages and steps are our own, named as in the core.
+
+import {
+  type Entry,
+  EntryKind,
+  type PersistStep,
+  type ReplicaProgress,
+  type Role,
+} from '../../../src/raft/types.ts';
+import type { Message } from '../replica.ts';
+import type { Ready } from './node.ts';
+
+const stateNames: Readonly<Record<Role, string>> = {
+  follower: 'StateFollower',
+  'pre-candidate': 'StatePreCandidate',
+  candidate: 'StateCandidate',
+  leader: 'StateLeader',
+};
+
+export function stateName(role: Role): string {
+  return stateNames[role];
+}
+
+export function describeProgress(progress: ReplicaProgress, isHeard: boolean): string {
+  const { id, match, next, mode, paused, inflight } = progress;
+  const isFull = paused && mode === 'replicate';
+  return [
+    `${id}: ${mode === 'probe' ? 'StateProbe' : 'StateReplicate'} match=${match} next=${next}`,
+    paused ? ' paused' : '',
+    isHeard ? '' : ' inactive',
+    inflight > 0 ? ` inflight=${inflight}` : '',
+    inflight > 0 && isFull ? '[full]' : '',
+  ].join('');
+}
+
+export function logLine(entry: Entry<string>): string {
+  const type = entry.kind === EntryKind.CHECKPOINT ? 'EntryCheckpoint' : 'EntryNormal';
+  return `${entry.term}/${entry.index} ${type} ${JSON.stringify(entry.payload)}`;
+}
+
+/** Every field by its name, so that a new kind of message needs nothing here. */
+export function describeMessage(message: Message): string {
+  const parts = [`${message.from}->${message.to} ${message.type} term ${message.term}`];
+  for (const [name, value] of Object.entries(message)) {
+    // A campaign's number only tells it from others.
+    if (['type', 'from', 'to', 'term', 'campaign', 'entries'].includes(name)) continue;
+    parts.push(`${name} ${value ?? 'none'}`);
+  }
+  if (message.type === 'Append' && message.entries.length > 0) {
+    parts.push(`entries ${describeEntries(message.entries)}`);
+  }
+  return parts.join(', ');
+}
+
+export function describeStep(step: PersistStep<string>): string {
+  const { hardState, truncateFrom, truncateTo, entries } = step;
+  const parts: string[] = [];
+  if (hardState !== null) {
+    const { term, votedFor, commit } = hardState;
+    parts.push(`term ${term}, vote ${votedFor || 'none'}, commit ${commit}`);
+  }
+  if (truncateFrom !== null) parts.push(`remove ${truncateFrom} to ${truncateTo}`);
+  if (entries.length > 0) parts.push(`entries ${describeEntries(entries)}`);
+  return `write #${step.appendSeq}: ${parts.join('; ')}`;
+}
+
+export function describeReady(ready: Ready): string[] {
+  const lines: string[] = [];
+  if (ready.role !== null) {
+    const { role, term, leader } = ready.role;
+    lines.push(`${role}, term ${term}, leader ${leader || 'none'}`);
+  }
+  for (const step of ready.steps) {
+    lines.push(describeStep(step));
+    for (const message of step.after) lines.push(`  then ${describeMessage(message)}`);
+  }
+  if (ready.committed.length > 0) lines.push(`committed ${describeEntries(ready.committed)}`);
+  for (const message of ready.messages) lines.push(`send ${describeMessage(message)}`);
+  return lines;
+}
+
+export function describeEntries(entries: readonly Entry<string>[]): string {
+  const each = entries.map(({ term, index, payload }) => {
+    return `${term}/${index} ${JSON.stringify(payload)}`;
+  });
+  return `[${each.join(', ')}]`;
+}
