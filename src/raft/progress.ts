@@ -121,7 +121,8 @@ export class Progress<P> {
     if (!owesAnswer) this.heardMs = nowMs;
     if (nowMs - this.#sentMs < this.#heartbeatMs) return;
     if (this.probing) this.#awaiting = false;
-    if (this.#match < lastIndex) this.#checkDue = true;
+    // One that is probed is asked even where nothing is missing: only an answer ends the probing.
+    if (this.probing || this.#match < lastIndex) this.#checkDue = true;
   }
 
   #probeFrom(next: number): void {
