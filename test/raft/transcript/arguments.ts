@@ -13,11 +13,14 @@ export class Arguments {
     const { args, line } = directive;
     this.line = line;
     this.words = args.filter(({ values }) => values.length === 0).map(({ key }) => key);
-    this.#named = new Map(
-      args.filter(({ values }) => values.length > 0).map(({ key, values }) => [key, values]),
-    );
-    for (const key of this.#named.keys())
+    const named = new Map<string, readonly string[]>();
+    for (const { key, values } of args) {
+      if (values.length === 0) continue;
       if (!known.includes(key)) throw this.error(`unknown: ${key}=`);
+      if (named.has(key)) throw this.error(`given twice: ${key}=`);
+      named.set(key, values);
+    }
+    this.#named = named;
   }
 
   error(problem: string): ScriptError {
@@ -26,14 +29,13 @@ export class Arguments {
 
   /** The words alone, which have to be this many. */
   exactly(count: number): readonly string[] {
-    if (this.words.length !== count)
-      throw this.error(`${count} words expected, not ${this.words.length}`);
+    const actual = this.words.length;
+    if (actual !== count) throw this.error(`${count} words expected, not ${actual}`);
     return this.words;
   }
 
   number(word: string | null | undefined): number {
-    if (word === undefined || word === null || !/^\d+$/.test(word))
-      throw this.error(`not a number: ${word}`);
+    if (!/^\d+$/.test(word ?? '')) throw this.error(`not a number: ${word}`);
     return Number(word);
   }
 

@@ -31,6 +31,8 @@ export class Environment {
   logLevel: LogLevel = 'debug';
   #parcels: Parcel[] = [];
   #said: string[] = [];
+  /** How often stabilize has found something to do. */
+  #moves = 0;
 
   node(id: ReplicaId): TranscriptNode {
     const node = this.nodes[id - 1];
@@ -87,14 +89,18 @@ export class Environment {
     this.say(`applied ${entries[0]?.index} to ${entries.at(-1)?.index}`);
   }
 
-  /** Returns how many parcels were delivered or dropped. */
-  deliver(recipients: readonly Recipient[], isWanted: (message: Message) => boolean): number {
+  /** All, where no kind of message is wanted. Returns how many parcels were delivered or dropped. */
+  deliver(
+    recipients: readonly Recipient[],
+    isWanted: ((message: Message) => boolean) | null,
+  ): number {
     let count = 0;
     for (const { id, isDropped } of recipients) {
-      // What a disk says to its own node is never lost, and has no type that could be asked for.
       const isTaken = (parcel: Parcel): boolean => {
         if (parcel.to !== id) return false;
-        return parcel.kind === 'message' ? isWanted(parcel.message) : !isDropped;
+        if (parcel.kind === 'message') return isWanted === null || isWanted(parcel.message);
+        // What a disk says to its own node is never lost.
+        return isWanted === null && !isDropped;
       };
       const taken = this.#parcels.filter(isTaken);
       this.#parcels = this.#parcels.filter((parcel) => !isTaken(parcel));
@@ -119,7 +125,7 @@ export class Environment {
     for (const node of nodes) {
       if (!this.#parcels.some(({ to }) => to === node.id)) continue;
       const recipient = { id: node.id, isDropped: false };
-      this.#move(`> ${node.id} receives`, () => this.deliver([recipient], () => true));
+      this.#move(`> ${node.id} receives`, () => this.deliver([recipient], null));
     }
     for (const node of nodes) {
       while (node.appendWork.length > 0) {
@@ -133,8 +139,6 @@ export class Environment {
     }
     return this.#moves > before;
   }
-
-  #moves = 0;
 
   #move(heading: string, action: () => void): void {
     this.#moves += 1;

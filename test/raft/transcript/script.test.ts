@@ -125,6 +125,7 @@ describe('a script', () => {
   test.each([
     ['an unknown command', 'campain 1', 'unknown command campain'],
     ['an unknown name', 'campaign 1 now=true', 'unknown: now='],
+    ['a name twice', 'deliver-msgs drop=1 drop=2', 'given twice: drop='],
     ['a word too many', 'campaign 1 2', '1 words expected, not 2'],
     ['a node that is not a number', 'campaign one', 'not a number: one'],
     ['an unknown type', 'deliver-msgs 1 type=MsgNone', 'no message is called MsgNone'],

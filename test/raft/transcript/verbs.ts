@@ -1,6 +1,6 @@
 // The command words, with the arguments of etcd's interaction tests.
 
-import type { Draft, ReplicaId } from '../../../src/raft/types.ts';
+import type { ReplicaId } from '../../../src/raft/types.ts';
 import { addNodes } from './add-nodes.ts';
 import { Arguments } from './arguments.ts';
 import { describeProgress, logLine, stateName } from './describe.ts';
@@ -88,11 +88,11 @@ function deliverMessages({ env }: Context, directive: Directive): void {
   const args = new Arguments(directive, ['type', 'drop']);
   const delivered = args.ids();
   const dropped = args.list('drop');
-  if (dropped.some((id) => delivered.includes(id)))
-    throw args.error('delivered and dropped at once');
+  const both = dropped.filter((id) => delivered.includes(id));
+  if (both.length > 0) throw args.error('delivered and dropped at once');
   const type = args.text('type');
-  const isWanted = type === null ? () => true : messagesNamed(type);
-  if (isWanted === null) throw args.error(`no message is called ${type}`);
+  const isWanted = type === null ? null : messagesNamed(type);
+  if (type !== null && isWanted === null) throw args.error(`no message is called ${type}`);
   const recipients: Recipient[] = [
     ...delivered.map((id) => ({ id, isDropped: false })),
     ...dropped.map((id) => ({ id, isDropped: true })),
@@ -104,10 +104,7 @@ function propose({ env }: Context, directive: Directive): void {
   const args = new Arguments(directive, []);
   const [id, payload = ''] = args.exactly(2);
   const node = env.node(args.number(id));
-  const { raft } = node.replica;
-  const { lastTimeMs: timeMs } = raft;
-  const draft: Draft<string> = { kind: 1, timeMs, payload, payloadBytes: payload.length };
-  const result = raft.propose(draft);
+  const result = node.replica.propose(payload);
   if (!result.ok) throw new Refusal(`refused: ${result.reason}`);
   node.settle();
 }
@@ -158,7 +155,8 @@ function tick(node: TranscriptNode, ticks: number): void {
   for (let done = 0; done < ticks; done += 1) node.tick();
 }
 
-function printState({ env }: Context): void {
+function printState({ env }: Context, directive: Directive): void {
+  new Arguments(directive, []).exactly(0);
   for (const { id, replica } of env.nodes) {
     const { role, term, leader } = replica.raft;
     const membership = replica.voters.includes(id) ? 'Voter' : 'Non-Voter';
