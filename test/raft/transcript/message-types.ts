@@ -13,6 +13,8 @@ const coreNames: Readonly<Record<Message['type'], string>> = {
   Heartbeat: 'MsgHeartbeat',
   HeartbeatOk: 'MsgHeartbeatResp',
   TimeoutNow: 'MsgTimeoutNow',
+  Quiesce: 'Quiesce',
+  QuiesceOk: 'QuiesceOk',
   ReadIndex: 'MsgReadIndex',
   ReadIndexReply: 'MsgReadIndexResp',
 };
