@@ -59,10 +59,9 @@ export class Progress<P> {
     return this.probing ? this.#awaiting : this.#inflights.full;
   }
 
-  view(): ReplicaProgress {
-    const inflight = this.#inflights.count;
-    const { id, match, next, paused } = this;
-    return { id, match, next, mode: this.#mode, paused, inflight };
+  view(): Omit<ReplicaProgress, 'id' | 'learner'> {
+    const { match, next, paused } = this;
+    return { match, next, mode: this.#mode, paused, inflight: this.#inflights.count };
   }
 
   /** An append without entries is worth sending: to tell of commits, or to find out about a loss. */

@@ -4,7 +4,7 @@
 import { assert } from '../assert.ts';
 import { appendToLog, type Core, type LeaderState, send } from './core.ts';
 import { type Batch, entryBytes } from './log.ts';
-import { membersOf } from './membership.ts';
+import { isVoter, membersOf } from './membership.ts';
 import { Progress } from './progress.ts';
 import { wakeLeader } from './quiesce.ts';
 import { isQuorum, quorumValue } from './quorum.ts';
@@ -165,16 +165,13 @@ export function onEntriesLoaded<P>(
 
 /** The own log is its own follower, with the disk in the network's place (rule 4). */
 export function progressOfAll<P>(core: Core<P>, leader: LeaderState<P>): ReplicaProgress[] {
+  const membership = core.memberships.current;
   const match = core.log.durableIndex;
-  const next = match + 1;
-  const own = {
-    id: core.self,
-    match,
-    next,
-    mode: 'replicate',
-    paused: false,
-    inflight: 0,
-  } as const;
-  const all = leader.followers.map((follower) => follower.view());
-  return [own, ...all].sort((one, other) => one.id - other.id);
+  const own = { match, next: match + 1, mode: 'replicate', paused: false, inflight: 0 } as const;
+  return [...membersOf(membership)]
+    .sort((one, other) => one - other)
+    .map((id) => {
+      const learner = !isVoter(membership, id);
+      return { id, learner, ...(leader.byId.get(id)?.view() ?? own) };
+    });
 }

@@ -291,6 +291,7 @@ export type ProposeConfigResult =
 /** How far a leader knows one replica's log to be, its own included. */
 export interface ReplicaProgress {
   readonly id: ReplicaId;
+  readonly learner: boolean;
   readonly match: number;
   readonly next: number;
   readonly mode: 'probe' | 'replicate';
@@ -353,7 +354,7 @@ export interface Raft<P> {
   readonly lastTimeMs: number;
   /** A leader that has applied an entry of its own term: it may sequence, and its reads can be confirmed. */
   readonly ready: boolean;
-  /** Of every replica, by rising id; empty where this one does not lead. */
+  /** Of every member, by rising id; empty where this one does not lead. */
   progress(): readonly ReplicaProgress[];
   /** The term runs of the log up to `index`, for a checkpoint. */
   termsUpTo(index: number): readonly TermRun[];

@@ -1,9 +1,10 @@
 // `add-nodes`: replicas with consecutive ids that start from the same base.
 
+import { foundingMembership } from '../../../src/raft/membership.ts';
 import type { RaftConfig } from '../../../src/raft/types.ts';
 import { Arguments } from './arguments.ts';
 import { type Environment, Refusal } from './environment.ts';
-import { ELECTION_TICKS, TranscriptNode } from './node.ts';
+import { ELECTION_TICKS, type NodeOptions, TranscriptNode } from './node.ts';
 import type { Directive } from './script.ts';
 
 const known = [
@@ -29,25 +30,37 @@ export function addNodes(
 ): void {
   const args = new Arguments(directive, known);
   const [count] = args.exactly(1);
-  const voters = args.list('voters');
   refuseWhatIsMissing(args);
-  const index = args.count('index') ?? 0;
-  if (index <= 1 && voters.length > 0) throw args.error('with voters, index= has to be above 1');
+  const start = startOf(env, args);
   const asyncStorage = args.flag('async-storage-writes');
   const config = configOf(args);
   for (let added = 0; added < args.number(count); added += 1) {
     const id = env.nodes.length + 1;
-    if (!voters.includes(id)) throw new Refusal('not supported: a node that is no voter');
-    const node = new TranscriptNode({
-      id,
-      voters,
-      index,
-      asyncStorage,
-      config,
-      timeoutTicks: () => timeoutTicks(id) ?? ELECTION_TICKS,
-    });
+    const ticks = () => timeoutTicks(id) ?? ELECTION_TICKS;
+    const node = new TranscriptNode({ id, ...start, asyncStorage, config, timeoutTicks: ticks });
     env.nodes.push(node);
   }
+}
+
+/** Nodes without voters of their own are new to the group that is there. */
+function startOf(
+  env: Environment,
+  args: Arguments,
+): Pick<NodeOptions, 'membership' | 'base' | 'isBlank'> {
+  const voters = args.list('voters');
+  const learners = args.list('learners');
+  const base = args.count('index') ?? 0;
+  if (voters.length === 0) {
+    const [first] = env.nodes;
+    if (base > 0 || learners.length > 0) throw args.error('voters= is missing');
+    if (first === undefined)
+      throw new Refusal('not supported: nodes without a founding membership');
+    return { membership: first.founding, base: first.base, isBlank: true };
+  }
+  if (base <= 1) throw args.error('with voters, index= has to be above 1');
+  const { highestId } = foundingMembership([...voters, ...learners]);
+  const membership = { ...foundingMembership(voters), learners, highestId };
+  return { membership, base, isBlank: false };
 }
 
 function configOf(args: Arguments): Partial<RaftConfig> {
@@ -66,10 +79,7 @@ function configOf(args: Arguments): Partial<RaftConfig> {
 
 function refuseWhatIsMissing(args: Arguments): void {
   const missing: string[] = [];
-  if (args.list('learners').length > 0) missing.push('learners');
-  for (const key of ['disable-conf-change-validation', 'step-down-on-removal']) {
-    if (args.flag(key)) missing.push(key);
-  }
+  if (args.flag('disable-conf-change-validation')) missing.push('disable-conf-change-validation');
   for (const key of ['content', 'max-committed-size-per-ready']) {
     if (args.text(key) !== null) missing.push(key);
   }

@@ -8,7 +8,7 @@ import {
   type ReplicaProgress,
   type Role,
 } from '../../../src/raft/types.ts';
-import type { Message } from '../replica.ts';
+import { type Message, membershipOf } from '../replica.ts';
 import type { Ready } from './node.ts';
 
 const stateNames: Readonly<Record<Role, string>> = {
@@ -23,10 +23,11 @@ export function stateName(role: Role): string {
 }
 
 export function describeProgress(progress: ReplicaProgress, isHeard: boolean): string {
-  const { id, match, next, mode, paused, inflight } = progress;
+  const { id, learner, match, next, mode, paused, inflight } = progress;
   const isFull = paused && mode === 'replicate';
   return [
     `${id}: ${mode === 'probe' ? 'StateProbe' : 'StateReplicate'} match=${match} next=${next}`,
+    learner ? ' learner' : '',
     paused ? ' paused' : '',
     isHeard ? '' : ' inactive',
     inflight > 0 ? ` inflight=${inflight}` : '',
@@ -35,8 +36,20 @@ export function describeProgress(progress: ReplicaProgress, isHeard: boolean): s
 }
 
 export function logLine(entry: Entry<string>): string {
-  const type = entry.kind === EntryKind.CHECKPOINT ? 'EntryCheckpoint' : 'EntryNormal';
-  return `${entry.term}/${entry.index} ${type} ${JSON.stringify(entry.payload)}`;
+  const type = entry.kind === EntryKind.CONFIG ? 'EntryConfig' : 'EntryNormal';
+  return `${entry.term}/${entry.index} ${type} ${describePayload(entry)}`;
+}
+
+/** A membership is shorter than what says it. */
+function describePayload({ kind, payload }: Entry<string>): string {
+  if (kind !== EntryKind.CONFIG) return JSON.stringify(payload);
+  const { incoming, outgoing, learners, learnersNext, autoLeave } = membershipOf(payload);
+  const parts = [`voters ${incoming.join(' ')}`];
+  if (outgoing.length > 0) parts.push(`until left ${outgoing.join(' ')}`);
+  if (learners.length > 0) parts.push(`learners ${learners.join(' ')}`);
+  if (learnersNext.length > 0) parts.push(`learners then ${learnersNext.join(' ')}`);
+  if (autoLeave) parts.push('left by itself');
+  return `(${parts.join(', ')})`;
 }
 
 /** Every field by its name, so that a new kind of message needs nothing here. */
@@ -81,8 +94,6 @@ export function describeReady(ready: Ready): string[] {
 }
 
 export function describeEntries(entries: readonly Entry<string>[]): string {
-  const each = entries.map(({ term, index, payload }) => {
-    return `${term}/${index} ${JSON.stringify(payload)}`;
-  });
+  const each = entries.map((entry) => `${entry.term}/${entry.index} ${describePayload(entry)}`);
   return `[${each.join(', ')}]`;
 }

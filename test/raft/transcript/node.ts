@@ -3,6 +3,7 @@
 // a clock of its own that counts ticks, and only its own tick verbs move it.
 
 import { assert } from '../../../src/assert.ts';
+import { isVoter, type Membership } from '../../../src/raft/membership.ts';
 import type {
   Entry,
   PersistStep,
@@ -34,8 +35,11 @@ const answers: readonly Message['type'][] = ['AppendOk', 'AppendReject', 'Heartb
 
 export interface NodeOptions {
   readonly id: ReplicaId;
-  readonly voters: readonly ReplicaId[];
-  readonly index: number;
+  /** That the group began with, of which a new node need not be part. */
+  readonly membership: Membership;
+  readonly base: number;
+  /** A new node has nothing at all, and gets even the base as entries: there are no snapshots yet. */
+  readonly isBlank: boolean;
   readonly asyncStorage: boolean;
   /** Beside the timers, which are the same in every transcript. */
   readonly config: Partial<RaftConfig>;
@@ -64,11 +68,12 @@ export class TranscriptNode {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { id, voters, index, config } = options;
+    const { id, membership, base, isBlank, config } = options;
+    const index = isBlank ? 0 : base;
     this.id = id;
     this.replica = new Replica({
       id,
-      voters,
+      membership,
       // A hard state below the base's term would be refused as damage, so the base is of term 0.
       terms: new Array<number>(index).fill(0),
       checkpoint: index,
@@ -87,9 +92,23 @@ export class TranscriptNode {
     return id === this.id || this.#heard.has(id);
   }
 
+  /** The membership that the group began with. */
+  get founding(): Membership {
+    return this.#options.membership;
+  }
+
+  /** The index that the group began with. */
+  get base(): number {
+    return this.#options.base;
+  }
+
   /** What is on disk, from the base on. */
   get durableLog(): readonly Entry<string>[] {
-    return this.replica.diskEntries.slice(this.replica.checkpoint);
+    return this.replica.diskEntries.slice(this.base);
+  }
+
+  get isVoter(): boolean {
+    return isVoter(this.replica.raft.membership, this.id);
   }
 
   receive(message: Message): void {
@@ -105,10 +124,10 @@ export class TranscriptNode {
     this.settle();
   }
 
-  /** Lets this node's time pass until its patience ends. A leader does not campaign. */
+  /** Lets this node's time pass until its patience ends. Only voters that do not lead campaign. */
   campaign(): void {
     const { raft } = this.replica;
-    if (raft.role === 'leader') return;
+    if (raft.role === 'leader' || !this.isVoter) return;
     let ticks = 0;
     const before = raft.term;
     const asked = this.#ready.messages.length;
@@ -177,13 +196,22 @@ export class TranscriptNode {
   settle(): void {
     const { replica } = this;
     while (replica.drain()) {
+      this.#answerLoads();
       this.#ready.role = replica.roles.splice(0).at(-1) ?? this.#ready.role;
       this.#ready.steps.push(...replica.steps.splice(0));
       this.#ready.committed.push(...replica.unapplied.splice(0));
       this.#ready.messages.push(...replica.collect());
     }
-    assert(replica.loads.length === 0, 'a transcript fits into memory');
     if (replica.raft.role !== 'leader') this.#heard.clear();
+  }
+
+  /** The base is not in memory. */
+  #answerLoads(): void {
+    const { raft, loads, diskEntries, nowMs } = this.replica;
+    for (const request of loads.splice(0)) {
+      const entries = diskEntries.slice(request.fromIndex - 1, request.toIndex);
+      raft.onEntriesLoaded(request, entries, nowMs);
+    }
   }
 
   #random(): number {

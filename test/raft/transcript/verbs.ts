@@ -3,6 +3,7 @@
 import type { ReplicaId } from '../../../src/raft/types.ts';
 import { addNodes } from './add-nodes.ts';
 import { Arguments } from './arguments.ts';
+import { membershipChangeOf } from './conf-change.ts';
 import { describeProgress, logLine, stateName } from './describe.ts';
 import {
   type Environment,
@@ -38,7 +39,7 @@ export const verbs: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['process-apply-thread', ofNodes('apply thread', (env, node) => env.processApplyThread(node))],
   ['process-ready', ofNodes('ready', (env, node) => env.processReady(node))],
   ['propose', propose],
-  ['propose-conf-change', missing('propose-conf-change')],
+  ['propose-conf-change', proposeConfChange],
   ['raft-log', ofNode(printLog)],
   ['raft-state', printState],
   ['report-unreachable', reportUnreachable],
@@ -109,6 +110,15 @@ function propose({ env }: Context, directive: Directive): void {
   node.settle();
 }
 
+function proposeConfChange({ env }: Context, directive: Directive): void {
+  const args = new Arguments(directive, ['v1', 'transition']);
+  const node = env.node(args.number(args.exactly(1)[0]));
+  const { raft } = node.replica;
+  const result = raft.proposeConfig(membershipChangeOf(args, directive.input, raft.membership));
+  if (!result.ok) throw new Refusal(`refused: ${result.reason}`);
+  node.settle();
+}
+
 function reportUnreachable({ env }: Context, directive: Directive): void {
   const args = new Arguments(directive, []);
   const [reporter, unreachable] = args.exactly(2);
@@ -157,15 +167,15 @@ function tick(node: TranscriptNode, ticks: number): void {
 
 function printState({ env }: Context, directive: Directive): void {
   new Arguments(directive, []).exactly(0);
-  for (const { id, replica } of env.nodes) {
+  for (const { id, isVoter, replica } of env.nodes) {
     const { role, term, leader } = replica.raft;
-    const membership = replica.voters.includes(id) ? 'Voter' : 'Non-Voter';
+    const membership = isVoter ? 'Voter' : 'Non-Voter';
     env.say(`${id}: ${stateName(role)} (${membership}) Term:${term} Lead:${leader}`);
   }
 }
 
 function printLog(env: Environment, node: TranscriptNode): void {
-  const base = node.replica.checkpoint;
+  const { base } = node;
   const lines = node.durableLog.map(logLine);
   const nothing = `log is empty: first index=${base + 1}, last index=${base}`;
   env.say(...(lines.length > 0 ? lines : [nothing]));
