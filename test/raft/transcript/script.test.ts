@@ -145,16 +145,29 @@ describe('a script', () => {
     expect(() => played('campaign 1', 'stabilize', '----')).toThrow('campaign takes no input');
   });
 
+  test.each([
+    ['an unknown transition', '1 transition=later', 'v4', 'unknown: transition=later'],
+    ['two changes of the first kind', '1 v1=true', 'v4 v5', 'v1=true goes with one change'],
+    ['an unknown change', '1', 'x4', 'no change: x4'],
+    ['a change of nobody', '1', 'v', 'not a number'],
+  ])('is wrong with %s', (_, args, input, problem) => {
+    expect(() => played(`propose-conf-change ${args}`, input, '----')).toThrow(problem);
+  });
+
   test('is told what is not there, and by whom it is refused', () => {
     const answers = played(
       ...['add-nodes 1 voters=(1,4) index=10 content=x', '----', 'ok', ''],
       ...['compact 1 11', '----', 'ok', ''],
+      ...['propose-conf-change 1', 'u2', '----', 'ok', ''],
+      ...['propose-conf-change 1', 'r2', '----', 'ok', ''],
       ...['propose 1 early', '----', 'ok', ''],
       ...['status 4', '----', 'ok'],
     );
     expect(answers).toEqual([
       'not supported: content',
       'not supported: compact',
+      'not supported: a change that updates a node',
+      'refused: not-leader',
       'refused: not-leader',
       'no node 4',
     ]);
