@@ -11,6 +11,7 @@ import {
   entriesRange,
   entryIndexOf,
   entryKey,
+  generationKey,
   hardStateKey,
   type Place,
   rowsRange,
@@ -54,8 +55,13 @@ function firstBase(chain: Uint8Array): LogTail {
 async function readHardState(db: Database, partition: number): Promise<HardState> {
   const key = hardStateKey(partition);
   const stored = await getValue(db, key);
-  if (stored === undefined) return { term: 0, votedFor: 0, commit: 0 };
-  return decodeShapedRecord(key, stored, { partition, row: 'the hard state' }, decodeHardState);
+  const name = { partition, row: 'the hard state' };
+  if (stored !== undefined) return decodeShapedRecord(key, stored, name, decodeHardState);
+  // A partition's first batch brings its term. Once that stood, "no vote yet" would be a lie.
+  if ((await getValue(db, generationKey(partition))) !== undefined) {
+    throw corrupt(name, 'is missing while other rows stand');
+  }
+  return { term: 0, votedFor: 0, commit: 0 };
 }
 
 async function readCheckpoint(db: Database, place: Place): Promise<Checkpoint | null> {

@@ -77,7 +77,7 @@ describe('a partition is not recovered', () => {
     [
       'the hard state is gone',
       remove(hardStateKey(6)),
-      'the hard state is of term 0 while the log has entries of 2',
+      'the hard state is missing while other rows stand',
     ],
     [
       'the hard state is old',
@@ -115,6 +115,24 @@ describe('a partition is not recovered', () => {
   function otherHistory(from: number, to: number): () => LogEntry[] {
     return () => new LogMaker(place.partition).many(8, 2).slice(from - 1, to);
   }
+});
+
+describe('a vote that was given and is gone', () => {
+  test('is not taken for none: a partition without any entry is not recovered', async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore({ directory });
+    await store.putFounding(founding);
+    const batch = store.createBatch();
+    batch.putHardState(6, { term: 3, votedFor: 2, commit: 0 });
+    await store.write(batch);
+    await store.close();
+    await withDatabase(directory, remove(hardStateKey(6)));
+    const damaged = await openStore({ directory });
+    const message = 'partition 6: the hard state is missing while other rows stand';
+    await expect(damaged.recover(6)).rejects.toMatchObject({ reason: 'CORRUPT', message });
+    expect((await damaged.recover(7)).hardState).toEqual({ term: 0, votedFor: 0, commit: 0 });
+    await damaged.close();
+  });
 });
 
 describe('a log that was linked wrongly is not recovered', () => {
