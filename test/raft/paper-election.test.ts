@@ -2,48 +2,18 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Role } from '../../src/raft/types.ts';
-import { followerOf, leaderOf, Network } from './network.ts';
-import { type Message, ofType, Replica, type ReplicaOptions } from './replica.ts';
-
-function preCandidate(options: ReplicaOptions = {}): Replica {
-  const replica = new Replica(options);
-  replica.tickAt(replica.nowMs + 1001);
-  return replica;
-}
-
-/** All others grant the pre-vote; the vote requests are not collected yet. */
-function candidate(options: ReplicaOptions = {}): Replica {
-  const replica = preCandidate(options);
-  for (const { from: to, to: from, term, campaign } of ofType(replica.take(), 'PreVote')) {
-    replica.step({ type: 'PreVoteReply', from, to, term, campaign, granted: true });
-  }
-  return replica;
-}
-
-const inRole: Record<Role, (options?: ReplicaOptions) => Replica> = {
-  follower: (options) => new Replica(options),
-  'pre-candidate': preCandidate,
+import {
   candidate,
-  leader: leaderOf,
-};
-const roles = ['follower', 'pre-candidate', 'candidate', 'leader'] as const;
-
-function heartbeat(term: number, from = 2, to = 1): Message {
-  return { type: 'Heartbeat', from, to, term, commit: 0, round: 0 };
-}
-
-function voteRequest(term: number, lastIndex: number, lastTerm: number, from = 2): Message {
-  return { type: 'Vote', from, to: 1, term, lastIndex, lastTerm, campaign: 77, transfer: false };
-}
-
-function preVoteRequest(term: number, lastIndex: number, lastTerm: number, from = 2): Message {
-  return { type: 'PreVote', from, to: 1, term, lastIndex, lastTerm, campaign: 77 };
-}
-
-function granted(replies: readonly Message[]): boolean[] {
-  const votes = [...ofType(replies, 'VoteReply'), ...ofType(replies, 'PreVoteReply')];
-  return votes.map((reply) => reply.granted);
-}
+  granted,
+  heartbeat,
+  inRole,
+  preCandidate,
+  preVoteRequest,
+  roles,
+  voteRequest,
+} from './in-role.ts';
+import { followerOf, leaderOf, Network } from './network.ts';
+import { ofType, Replica, seeded } from './replica.ts';
 
 describe('terms (5.1)', () => {
   test.each(roles)('a %s that sees a higher term adopts it and becomes follower', (role) => {
@@ -74,7 +44,7 @@ describe('terms (5.1)', () => {
     expect([replica.raft.term, replica.raft.role]).toEqual([9, 'follower']);
   });
 
-  test('a message of a lower term changes nothing, and its sender learns the newer one', () => {
+  test('a message of a stale term is rejected: it changes nothing, and its sender learns the newer one', () => {
     const replica = followerOf(5, { id: 1 });
     const before = replica.raft.term;
     for (const message of [heartbeat(4, 3), voteRequest(4, 9, 4, 3), preVoteRequest(4, 9, 4, 3)]) {
@@ -116,7 +86,7 @@ describe('elections (5.2)', () => {
     }
   });
 
-  test('a timeout asks all others for pre-votes, and keeps the term', () => {
+  test('a follower whose timeout ends starts an election: pre-votes of all others, the term is kept', () => {
     const replica = preCandidate({ terms: [1, 2], term: 3 });
     const asked = replica.take();
     expect(asked).toMatchObject([
@@ -126,7 +96,7 @@ describe('elections (5.2)', () => {
     expect([replica.raft.term, replica.steps.length]).toEqual([3, 0]);
   });
 
-  test('a majority of pre-votes leads to the next term, an own vote, and requests to all others', () => {
+  test('a vote request goes to all others, with the next term, after an own vote, and tells the last entry', () => {
     const replica = candidate({ terms: [1, 2], term: 3 });
     const asked = ofType(replica.take(), 'Vote');
     expect(asked).toMatchObject([
@@ -136,7 +106,7 @@ describe('elections (5.2)', () => {
     expect(replica.hardState).toMatchObject({ term: 4, votedFor: 1 });
   });
 
-  test('an election that does not end within a timeout begins anew as pre-candidate', () => {
+  test('a candidate whose timeout ends without a result starts a new election', () => {
     const replica = candidate();
     replica.take();
     expect([replica.raft.role, replica.raft.term]).toEqual(['candidate', 1]);
@@ -157,16 +127,19 @@ describe('elections (5.2)', () => {
     [5, 1, 2, 'candidate'],
     [5, 1, 3, 'follower'],
     [5, 0, 0, 'candidate'],
-  ])('of %i voters, %i others grant and %i refuse: %s', (size, grants, refusals, role) => {
-    const voters = Array.from({ length: size }, (_, at) => at + 1);
-    const replica = candidate({ voters });
-    ofType(replica.take(), 'Vote')
-      .slice(0, grants + refusals)
-      .forEach(({ from: to, to: from, term, campaign }, at) => {
-        replica.step({ type: 'VoteReply', from, to, term, campaign, granted: at < grants });
-      });
-    expect(replica.raft.role).toBe(role);
-  });
+  ])(
+    'is decided in one round: of %i voters, %i others grant and %i refuse: %s',
+    (size, grants, refusals, role) => {
+      const voters = Array.from({ length: size }, (_, at) => at + 1);
+      const replica = candidate({ voters });
+      ofType(replica.take(), 'Vote')
+        .slice(0, grants + refusals)
+        .forEach(({ from: to, to: from, term, campaign }, at) => {
+          replica.step({ type: 'VoteReply', from, to, term, campaign, granted: at < grants });
+        });
+      expect(replica.raft.role).toBe(role);
+    },
+  );
 
   test('a doubled grant counts once', () => {
     const replica = candidate({ voters: [1, 2, 3, 4, 5] });
@@ -178,49 +151,56 @@ describe('elections (5.2)', () => {
     expect(replica.raft.role).toBe('candidate');
   });
 
-  test('a candidate gives way to the leader of its own term', () => {
+  test('a candidate falls back to follower for the leader of its own term', () => {
     const replica = candidate();
     replica.take();
     replica.receive(heartbeat(1, 3));
     expect([replica.raft.role, replica.raft.leader, replica.raft.term]).toEqual(['follower', 3, 1]);
   });
 
-  test('timeouts spread over the whole of 500 to 1000 ms, for followers and candidates', () => {
-    const seen = new Set<number>();
-    const network = new Network({ size: 1, seed: 3 });
-    for (let i = 0; i < 400; i += 1) {
-      const replica = new Replica({ random: network.random });
-      let nowMs = 0;
-      while (replica.raft.role === 'follower') {
-        nowMs += 10;
-        replica.tickAt(nowMs);
+  test.each(['follower', 'pre-candidate', 'candidate'] as const)(
+    'the timeout of a %s is random over the whole of 500 to 1000 ms',
+    (role) => {
+      const seen = new Set<number>();
+      const random = seeded(3);
+      for (let i = 0; i < 400; i += 1) {
+        const replica = inRole[role]({ random });
+        replica.take();
+        const fromMs = replica.nowMs;
+        while (ofType(replica.take(), 'PreVote').length === 0) replica.tickAt(replica.nowMs + 10);
+        const waitedMs = replica.nowMs - fromMs;
+        expect(waitedMs).toBeGreaterThanOrEqual(500);
+        expect(waitedMs).toBeLessThanOrEqual(1000);
+        seen.add(Math.floor(waitedMs / 50));
       }
-      expect(nowMs).toBeGreaterThanOrEqual(500);
-      expect(nowMs).toBeLessThanOrEqual(1000);
-      seen.add(Math.floor(nowMs / 50));
-    }
-    expect(seen.size).toBeGreaterThanOrEqual(10);
-  });
+      expect(seen.size).toBeGreaterThanOrEqual(10);
+    },
+  );
 
-  test('timeouts seldom collide: two within 10 ms in less than a third of 300 elections', () => {
-    let collisions = 0;
-    for (let seed = 0; seed < 300; seed += 1) {
-      const network = new Network({ size: 3, seed });
-      let campaigns = 0;
-      for (let nowMs = 0; campaigns === 0; nowMs += 10) {
-        for (const replica of network.replicas) {
-          replica.tickAt(nowMs);
-          if (replica.raft.role !== 'follower') campaigns += 1;
+  test.each(['follower', 'candidate'] as const)(
+    'timeouts of three in role %s seldom end together: within 10 ms in under a third of 300',
+    (role) => {
+      let collisions = 0;
+      const random = seeded(4);
+      for (let round = 0; round < 300; round += 1) {
+        const three = [1, 2, 3].map((id) => inRole[role]({ id, random }));
+        for (const replica of three) replica.take();
+        let ended = 0;
+        while (ended === 0) {
+          for (const replica of three) {
+            replica.tickAt(replica.nowMs + 10);
+            if (ofType(replica.take(), 'PreVote').length > 0) ended += 1;
+          }
         }
+        if (ended > 1) collisions += 1;
       }
-      if (campaigns > 1) collisions += 1;
-    }
-    expect(collisions).toBeLessThan(100);
-  });
+      expect(collisions).toBeLessThan(100);
+    },
+  );
 });
 
 describe('votes (5.2, 5.4.1)', () => {
-  test('at most one a term, first come first served; the same candidate may ask again', () => {
+  test('a follower gives at most one a term, first come first served; the same candidate may ask again', () => {
     const replica = new Replica({ term: 1 });
     expect(granted(replica.receive(voteRequest(2, 0, 0, 2)))).toEqual([true]);
     expect(granted(replica.receive(voteRequest(2, 0, 0, 3)))).toEqual([false]);
@@ -237,7 +217,7 @@ describe('votes (5.2, 5.4.1)', () => {
     [[2], 5, 1, false],
     [[1, 2], 9, 1, false],
   ])(
-    'a log of terms %j and a candidate at (%i, %i): %s',
+    'a voter denies a log less up to date than its own, of terms %j: candidate at (%i, %i): %s',
     (terms, lastIndex, lastTerm, expected) => {
       const voted = new Replica({ terms }).receive(voteRequest(9, lastIndex, lastTerm));
       const preVoted = new Replica({ terms }).receive(preVoteRequest(9, lastIndex, lastTerm));

@@ -1,15 +1,9 @@
 // The rules of the Raft paper on log replication and commitment (sections 5.3, 5.4.2; figures 7 and 8).
 
 import { describe, expect, test } from 'vitest';
+import { appendOf, emptyAppendAt } from './in-role.ts';
 import { ack, followerOf, leaderOf, Network, readyLeader } from './network.ts';
-import { entriesOf, type Message, ofType, Replica } from './replica.ts';
-
-/** An append from leader 1 to follower 2 of what lies above `prevIndex` in a log of these terms. */
-function appendOf(terms: readonly number[], prevIndex: number, commit = 0, term = 9): Message {
-  const prevTerm = terms[prevIndex - 1] ?? 0;
-  const entries = entriesOf(terms).slice(prevIndex);
-  return { type: 'Append', from: 1, to: 2, term, prevIndex, prevTerm, entries, commit };
-}
+import { entriesOf, ofType, Replica } from './replica.ts';
 
 describe('a leader', () => {
   test('begins its term with an empty entry that keeps the log time of the one before', () => {
@@ -18,7 +12,7 @@ describe('a leader', () => {
     expect(leader.raft.lastIndex).toBe(3);
   });
 
-  test('appends a proposal, sends it with the entry before, and hands it to the disk', () => {
+  test('starts replication: a proposal is appended, sent with (index, term) of the entry before, and written', () => {
     const leader = readyLeader();
     expect(leader.propose('a')).toEqual({ ok: true, index: 2, term: 1 });
     leader.drain();
@@ -29,7 +23,7 @@ describe('a leader', () => {
     expect(leader.steps).toMatchObject([{ entries: [{ index: 2, term: 1, payload: 'a' }] }]);
   });
 
-  test('commits what a majority holds, folds it, and tells the others at once', () => {
+  test('commits an entry once a majority holds it, folds it, and sends its commit index on at once', () => {
     const leader = readyLeader();
     leader.propose('a');
     leader.take();
@@ -54,21 +48,24 @@ describe('a leader', () => {
     [5, [2], false],
     [5, [3, 5], true],
     [5, [2, 3, 4, 5], true],
-  ])('of %i voters with acknowledgements of %j commits: %s', (size, from, expected) => {
-    const voters = Array.from({ length: size }, (_, at) => at + 1);
-    const leader = readyLeader({ voters });
-    leader.propose('a');
-    leader.take();
-    for (const id of from) {
-      ack(leader, id);
-      ack(leader, id);
-    }
-    leader.take();
-    expect(leader.raft.commit === 2).toBe(expected);
-  });
+  ])(
+    'acknowledges a commit by a majority only: of %i voters with answers of %j: %s',
+    (size, from, expected) => {
+      const voters = Array.from({ length: size }, (_, at) => at + 1);
+      const leader = readyLeader({ voters });
+      leader.propose('a');
+      leader.take();
+      for (const id of from) {
+        ack(leader, id);
+        ack(leader, id);
+      }
+      leader.take();
+      expect(leader.raft.commit === 2).toBe(expected);
+    },
+  );
 
   test.each([[[1]], [[2]], [[1, 2]], [[1, 1, 2]]])(
-    'with a log of terms %j commits it all, in order, with an entry of its own term',
+    'commits all preceding entries, of terms %j too, in order, with an entry of its own term',
     (terms) => {
       const leader = readyLeader({ terms, term: 2 });
       expect(leader.applied.map(({ index }) => index)).toEqual(
@@ -77,7 +74,7 @@ describe('a leader', () => {
     },
   );
 
-  test('never commits an entry of an earlier term by counting (5.4.2, figure 8)', () => {
+  test('only commits entries of its own term by counting, never an earlier one (5.4.2, figure 8)', () => {
     const leader = leaderOf({ terms: [1, 2], term: 3 });
     leader.take();
     ack(leader, 2, 2);
@@ -95,7 +92,7 @@ describe('a leader', () => {
 });
 
 describe('a follower', () => {
-  test('folds what it is told is committed, in order', () => {
+  test('commits and folds what it is told is committed, in order', () => {
     const follower = followerOf(9);
     follower.receive(appendOf([1, 1, 1], 0, 2));
     expect(follower.applied.map(({ payload }) => payload)).toEqual(['1/1', '2/1']);
@@ -125,10 +122,13 @@ describe('a follower', () => {
     [2, 1, 'AppendReject'],
     [3, 2, 'AppendReject'],
     [9, 9, 'AppendReject'],
-  ])('with terms [1, 2] answers an append after (%i, %i) with %s', (index, term, type) => {
-    const follower = followerOf(9, { terms: [1, 2] });
-    expect(follower.receive(emptyAppendAt(index, term))).toMatchObject([{ type }]);
-  });
+  ])(
+    'checks the place before: with terms [1, 2], an append after (%i, %i) is answered by %s',
+    (index, term, type) => {
+      const follower = followerOf(9, { terms: [1, 2] });
+      expect(follower.receive(emptyAppendAt(index, term))).toMatchObject([{ type }]);
+    },
+  );
 
   test.each<[number[], number[], number, number[]]>([
     [[1, 2], [1, 2, 3], 2, [1, 2, 3]],
@@ -137,12 +137,15 @@ describe('a follower', () => {
     [[1, 2, 2, 2], [1, 2, 3], 1, [1, 2, 3]],
     [[1, 2, 2], [1, 2], 0, [1, 2, 2]],
     [[1, 2, 2], [1], 0, [1, 2, 2]],
-  ])('with terms %j and an append of %j after %i ends with %j', (own, terms, prev, expected) => {
-    const follower = followerOf(9, { terms: own });
-    follower.receive(appendOf(terms, prev));
-    expect(follower.terms).toEqual(expected);
-    expect(follower.raft.lastIndex).toBe(expected.length);
-  });
+  ])(
+    'deletes from a conflict on, and nothing else: terms %j, an append of %j after %i: %j',
+    (own, terms, prev, expected) => {
+      const follower = followerOf(9, { terms: own });
+      follower.receive(appendOf(terms, prev));
+      expect(follower.terms).toEqual(expected);
+      expect(follower.raft.lastIndex).toBe(expected.length);
+    },
+  );
 
   test('keeps what follows when an older append arrives late, or twice (bug class 17)', () => {
     const follower = followerOf(9);
@@ -165,10 +168,6 @@ describe('a follower', () => {
   });
 });
 
-function emptyAppendAt(prevIndex: number, prevTerm: number, commit = 0): Message {
-  return { type: 'Append', from: 1, to: 2, term: 9, prevIndex, prevTerm, entries: [], commit };
-}
-
 describe('diverged logs (figure 7)', () => {
   const leaderTerms = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
   test.each([
@@ -178,7 +177,7 @@ describe('diverged logs (figure 7)', () => {
     ['d', [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7]],
     ['e', [1, 1, 1, 4, 4, 4, 4]],
     ['f', [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3]],
-  ])('follower (%s) ends with the log of the leader', (_, terms) => {
+  ])('a leader brings follower (%s) to its own log', (_, terms) => {
     const network = new Network({ logs: [leaderTerms, terms, []] });
     network.at(1).step({ type: 'HeartbeatOk', from: 2, to: 1, term: 7, round: 0 });
     network.campaign(1);

@@ -23,6 +23,7 @@ import {
   type Raft,
   type RaftConfig,
   type RaftMessage,
+  type RaftOptions,
   type ReadState,
   type RecoveredLog,
   type ReplicaId,
@@ -141,7 +142,12 @@ export class Replica {
   }
 
   #start(): Raft<string> {
-    return createRaft<string>({
+    return createRaft<string>(this.options());
+  }
+
+  /** What a start from its disk is given. */
+  options(): RaftOptions<string> {
+    return {
       self: this.id,
       preferred: this.#options.preferred ?? false,
       hardState: this.hardState,
@@ -155,7 +161,7 @@ export class Replica {
       readMembership: membershipOf,
       // No shell here that would wake anybody.
       config: { ...defaultRaftConfig, quiesceAfterMs: Infinity, ...this.#options.config },
-    });
+    };
   }
 
   #recover(): RecoveredLog<string> {
