@@ -96,6 +96,18 @@ describe('a read at the leader', () => {
     expect(leader.reads).toEqual([{ context: 1, index: 3 }]);
   });
 
+  test('once answered is forgotten: no later answer of a round tells it again', () => {
+    const leader = readyLeader({ voters: [1, 2, 3, 4, 5] });
+    leader.raft.readIndex(1, leader.nowMs);
+    forwarded(leader, 4, 7);
+    leader.take();
+    for (const from of [2, 3]) answerRound(leader, from, 1);
+    expect(ofType(leader.take(), 'ReadIndexReply')).toHaveLength(1);
+    for (const from of [2, 3, 4, 5]) answerRound(leader, from, 1);
+    leader.receive({ type: 'Heartbeat', from: 2, to: 1, term: 5, commit: 0, round: 0 });
+    expect([leader.reads.length, leader.take()]).toEqual([1, []]);
+  });
+
   test('of a single voter is answered at once', () => {
     const leader = readyLeader({ voters: [1] });
     leader.raft.readIndex(4, leader.nowMs);
@@ -192,6 +204,29 @@ describe('a read at a follower', () => {
     const ask: Message = { type: 'ReadIndex', from: 2, to: 1, term: 0, context: 8 };
     const replies = ofType(replica.receive(ask), 'ReadIndexReply');
     expect(replies).toMatchObject([{ to: 2, context: 8, index: null }]);
+  });
+
+  test('whose question or answer is doubled on the way is answered once', () => {
+    const network = new Network();
+    network.campaign(1);
+    const follower = network.at(2);
+    follower.raft.readIndex(3, network.nowMs);
+    const [question] = ofType(follower.take(), 'ReadIndex');
+    if (question === undefined) throw new Error('nothing was asked');
+    network.deliver(question);
+    network.deliver(question);
+    network.settle();
+    expect(follower.reads).toEqual([{ context: 3, index: 1 }]);
+  });
+
+  test('asked of one that leads no more is answered null; of an earlier term, not at all', () => {
+    const old = leaderOf();
+    old.take();
+    old.receive({ type: 'Heartbeat', from: 3, to: 1, term: 4, commit: 0, round: 0 });
+    const ask = (term: number): Message[] =>
+      old.receive({ type: 'ReadIndex', from: 2, to: 1, term, context: 8 });
+    expect(ask(4)).toMatchObject([{ type: 'ReadIndexReply', to: 2, context: 8, index: null }]);
+    expect(ask(1)).toEqual([]);
   });
 
   test('ends with null after an election timeout where question or answer was lost', () => {
