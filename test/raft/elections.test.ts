@@ -201,7 +201,8 @@ describe('a restart', () => {
     replica.take();
     replica.crash();
     replica.restart();
-    const ask = { from: 2, to: 1, term: 1, lastIndex: 9, lastTerm: 1, campaign: 5 };
+    const log = { lastIndex: 9, lastTerm: 1 };
+    const ask = { from: 2, to: 1, term: 1, ...log, campaign: 5, transfer: false };
     expect(replica.receive({ type: 'Vote', ...ask })).toMatchObject([{ granted: false }]);
   });
 });

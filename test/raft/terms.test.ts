@@ -59,8 +59,8 @@ describe.each(roles)('a %s', (role) => {
     expect(replies.map(({ term }) => term)).toEqual(asks.includes(type) ? [replica.raft.term] : []);
   });
 
-  test('grants a vote of a higher term to an up-to-date log, and follows', () => {
-    const replica = inRole[role]({ terms: [1] });
+  test('grants a vote of a higher term to an up-to-date log, and follows, without checkQuorum', () => {
+    const replica = inRole[role]({ terms: [1], config: { checkQuorum: false } });
     replica.take();
     const reply = replica.receive(voteRequest(9, 7, 7));
     expect(granted(reply)).toEqual([true]);
@@ -151,9 +151,10 @@ describe('changes of role', () => {
     leader: ['pre-candidate', 'candidate', 'leader'],
   };
   const allowed: Record<Role, readonly Role[]> = {
-    follower: ['follower', 'pre-candidate'],
+    // To candidate at once: by TimeoutNow, or without PreVote.
+    follower: ['follower', 'pre-candidate', 'candidate'],
     'pre-candidate': ['follower', 'pre-candidate', 'candidate'],
-    candidate: ['follower', 'pre-candidate', 'leader'],
+    candidate: ['follower', 'pre-candidate', 'candidate', 'leader'],
     leader: ['follower'],
   };
 
