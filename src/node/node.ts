@@ -278,10 +278,15 @@ export class Node implements TransportEvents {
     this.guard(() => this.liveness.wake(peer, nowMs, this.replicas));
   }
 
+  /** After what waited in the sockets: a stall of this process is no silence of the others. */
   private scheduleTick(): void {
-    this.timer = this.deps.clock.after(this.config.limits.tickMs, () => {
-      this.guard(() => this.tick());
-      if (!this.stopped) this.scheduleTick();
+    const { clock } = this.deps;
+    this.timer = clock.after(this.config.limits.tickMs, () => {
+      clock.soon(() => {
+        if (this.stopped) return;
+        this.guard(() => this.tick());
+        this.scheduleTick();
+      });
     });
   }
 

@@ -1,0 +1,142 @@
+// What the turn promises between the core, the disk and the wire: nothing leaves, and nothing counts,
+// before the batch it rests on is durable, and nothing at all after a failure of the disk.
+import { describe, expect, test } from 'vitest';
+import { Outbox } from '../../src/node/outbox.ts';
+import { TurnLoop } from '../../src/node/turn.ts';
+import type { PeerMessage } from '../../src/transport/types.ts';
+import { HandBatch, OneOfThree, partitions } from './one-of-three.ts';
+
+function vote(from: number, term = 1): PeerMessage {
+  const log = { lastIndex: 0, lastTerm: 0, campaign: 5, transfer: false };
+  return { type: 'Vote', from, to: 1, term, ...log };
+}
+
+function heartbeat(from: number, term = 1, to = 1): PeerMessage {
+  return { type: 'Heartbeat', from, to, term, commit: 0, round: 0 };
+}
+
+describe('a promise', () => {
+  test('leaves only once the batch that it rests on is durable', async () => {
+    const one = await new OneOfThree().start();
+    one.receive(0, vote(2));
+    await one.settle();
+    expect(one.ofType('VoteReply')).toEqual([]);
+    expect(one.writes).toHaveLength(1);
+    const [write] = one.writes;
+    const { batch } = write ?? { batch: null };
+    expect(batch instanceof HandBatch && batch.hardStates.get(0)).toMatchObject({ votedFor: 2 });
+    write?.end();
+    await one.settle();
+    expect(one.ofType('VoteReply')).toMatchObject([{ to: 2, term: 1, granted: true }]);
+  });
+
+  test('made while a write is in flight waits for the next, which is one for all partitions', async () => {
+    const one = await new OneOfThree().start();
+    one.receive(0, vote(2));
+    await one.settle();
+    for (const partition of [1, 2, 3]) one.receive(partition, vote(3));
+    await one.settle();
+    expect(one.writes).toHaveLength(1);
+    one.writes[0]?.end();
+    await one.settle();
+    expect(one.writes).toHaveLength(2);
+    expect(one.sent.map(({ partition }) => partition)).toEqual([0]);
+    one.writes[1]?.end();
+    await one.settle();
+    expect(one.sent.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('a disk that fails', () => {
+  test('at a write ends the node: nothing leaves any more, and no write is tried again', async () => {
+    const one = await new OneOfThree().start();
+    one.receive(0, vote(2));
+    one.receive(1, vote(2));
+    await one.settle();
+    one.receive(2, vote(2));
+    await one.settle();
+    one.writes[0]?.end(new Error('writing the store failed: IO error'));
+    await one.settle();
+    expect(one.fatal).toEqual(['writing the store failed: IO error']);
+    one.receive(3, heartbeat(2));
+    one.stall(1000);
+    await one.settle();
+    expect([one.sent, one.writes.length]).toEqual([[], 1]);
+  });
+
+  test('at a read of the log ends the node: no entry is taken for absent', async () => {
+    const one = await new OneOfThree().start();
+    const { store, transport, clock } = one;
+    const turns = new TurnLoop({
+      ...{ self: 1, store, transport, clock, limits: one.node.config.limits },
+      trusted: () => true,
+      onFatal: (error) => one.fatal.push(error.message),
+    });
+    const [replica] = one.node.replicas;
+    if (replica === undefined) throw new Error('the node serves');
+    turns.load(replica, { to: 2, fromIndex: 1, toIndex: 2, bytesMax: 100 });
+    await one.settle();
+    expect(one.fatal).toEqual(['reading the store failed']);
+  });
+});
+
+describe('a peer', () => {
+  test('with another store than the founded one is not heard, and gets nothing', async () => {
+    const one = await new OneOfThree().start((id) => Buffer.alloc(16, id === 3 ? 33 : id));
+    one.receive(0, vote(3));
+    one.receive(1, vote(2));
+    await one.settle();
+    one.writes[0]?.end();
+    await one.settle();
+    expect(one.sent.map(({ partition, message }) => [partition, message.to])).toEqual([[1, 2]]);
+    expect(one.node.replicas.map(({ term }) => term)).toEqual([0, 1, 0, 0]);
+  });
+
+  test('cannot speak for another', async () => {
+    const one = await new OneOfThree().start();
+    one.node.onBatch(3, 'control', { wallMs: 0, partitions: [0], messages: [vote(2)] });
+    await one.settle();
+    expect(one.node.replicas[0]?.term).toBe(0);
+  });
+});
+
+describe('time', () => {
+  test('a stall that hid a leader’s heartbeats ends no leadership: what came is taken in first', async () => {
+    const one = await new OneOfThree().start();
+    one.stall(25);
+    for (let partition = 0; partition < partitions; partition += 1) {
+      one.receive(partition, heartbeat(2));
+    }
+    await one.settle();
+    one.sent = [];
+    one.stall(5000);
+    // The sockets are read after the timers.
+    for (let partition = 0; partition < partitions; partition += 1) {
+      one.receive(partition, heartbeat(2));
+    }
+    await one.settle();
+    expect(one.ofType('PreVote')).toEqual([]);
+    expect(one.node.replicas.map(({ raft }) => raft.leader)).toEqual([2, 2, 2, 2]);
+  });
+
+  test('a long stall leaves one tick to do, not one for each that was missed', async () => {
+    const one = await new OneOfThree().start();
+    one.stall(60_000);
+    await one.settle();
+    expect(one.timers).toHaveLength(1);
+    const asked = one.ofType('PreVote').map(({ to }) => to);
+    expect(asked).toHaveLength(2 * partitions);
+  });
+});
+
+describe('frames', () => {
+  test('heartbeats of all partitions to a peer leave in one frame', () => {
+    const outbox = new Outbox(1, 1024);
+    for (let partition = 0; partition < 500; partition += 1) {
+      for (const to of [2, 3]) outbox.put(partition, heartbeat(1, 1, to));
+    }
+    const frames: string[] = [];
+    outbox.drain((to, lane, { messages }) => frames.push(`${to} ${lane} ${messages.length}`));
+    expect(frames).toEqual(['2 control 500', '3 control 500']);
+  });
+});
