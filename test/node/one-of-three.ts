@@ -1,12 +1,13 @@
 // Node 1 of a founded cluster of three, whose disk writes end when a test says so, whose clock stands
 // until it is moved, and whose peers are messages by hand.
+import { assert } from '../../src/assert.ts';
 import type { Clock } from '../../src/clock.ts';
 import { foundingChain } from '../../src/entry.ts';
 import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
 import { encodeFounding, peerProtocolVersion } from '../../src/node/founding.ts';
 import { Node } from '../../src/node/node.ts';
 import type { HardState } from '../../src/raft/types.ts';
-import type { Batch, Store } from '../../src/storage/types.ts';
+import type { Batch, Checkpoint, RowWrite, Store } from '../../src/storage/types.ts';
 import type { NodeId, PeerMessage, Transport } from '../../src/transport/types.ts';
 
 export const partitions = 4;
@@ -25,6 +26,8 @@ const founding = encodeFounding(record);
 export class HandBatch implements Batch {
   readonly hardStates = new Map<number, HardState>();
   readonly entries: number[] = [];
+  readonly rows: RowWrite[] = [];
+  readonly checkpoints: number[] = [];
   readonly bytes = 0;
   readonly operations = 0;
 
@@ -37,12 +40,18 @@ export class HandBatch implements Batch {
   }
 
   removeEntries(): void {}
-  putRow(): void {}
-  putCheckpoint(): void {}
+
+  putRow(_: number, row: RowWrite): void {
+    this.rows.push(row);
+  }
+
+  putCheckpoint(_: number, { index }: Checkpoint): void {
+    this.checkpoints.push(index);
+  }
 }
 
 interface Write {
-  readonly batch: Batch;
+  readonly batch: HandBatch;
   readonly end: (error?: Error) => void;
 }
 
@@ -61,6 +70,8 @@ export class OneOfThree {
   /** What a read of entries ends with. */
   readError = new Error('reading the store failed');
   private soon: (() => void)[] = [];
+  /** Writes that ended. */
+  private ended = 0;
 
   constructor() {
     this.node = new Node({
@@ -118,6 +129,7 @@ export class OneOfThree {
     createBatch: () => new HandBatch(),
     write: (batch) =>
       new Promise((resolve, reject) => {
+        assert(batch instanceof HandBatch, 'only own batches are written');
         const end = (error?: Error) => (error === undefined ? resolve() : reject(error));
         this.writes.push({ batch, end });
       }),
@@ -154,6 +166,42 @@ export class OneOfThree {
       for (const call of this.soon.splice(0)) call();
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Settles, with every write ending well at once. */
+  async flush(): Promise<void> {
+    for (let ended = this.ended; ; ended = this.ended) {
+      await this.settle();
+      for (; this.ended < this.writes.length; this.ended += 1) this.writes[this.ended]?.end();
+      if (this.ended === ended) return;
+    }
+  }
+
+  /** Node 2 grants what is asked for in a partition, and acknowledges what it is sent. */
+  async answer(partition: number): Promise<void> {
+    await this.flush();
+    const asked = this.sent.filter((one) => one.partition === partition && one.message.to === 2);
+    this.sent = this.sent.filter((one) => !asked.includes(one));
+    for (const { message } of asked) {
+      const { term } = message;
+      const back = { from: 2, to: 1, term };
+      if (message.type === 'PreVote' || message.type === 'Vote') {
+        const type = message.type === 'Vote' ? 'VoteReply' : 'PreVoteReply';
+        const { campaign } = message;
+        this.receive(partition, { type, ...back, campaign, granted: true });
+      } else if (message.type === 'Append') {
+        const match = message.prevIndex + message.entries.length;
+        this.receive(partition, { type: 'AppendOk', ...back, match });
+      }
+    }
+    await this.flush();
+  }
+
+  /** Makes it the leader of that partition, ready to sequence. */
+  async lead(partition: number): Promise<void> {
+    this.stall(1100);
+    for (let i = 0; i < 4; i += 1) await this.answer(partition);
+    assert(this.node.replicas[partition]?.ready === true, 'it leads');
   }
 
   /** Lets time pass at once, as a stalled process sees it: the timers that are due run, each once. */

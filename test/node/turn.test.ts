@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Outbox } from '../../src/node/outbox.ts';
 import { TurnLoop } from '../../src/node/turn.ts';
 import type { PeerMessage } from '../../src/transport/types.ts';
-import { HandBatch, OneOfThree, partitions } from './one-of-three.ts';
+import { OneOfThree, partitions } from './one-of-three.ts';
 
 function vote(from: number, term = 1): PeerMessage {
   const log = { lastIndex: 0, lastTerm: 0, campaign: 5, transfer: false };
@@ -23,8 +23,7 @@ describe('a promise', () => {
     expect(one.ofType('VoteReply')).toEqual([]);
     expect(one.writes).toHaveLength(1);
     const [write] = one.writes;
-    const { batch } = write ?? { batch: null };
-    expect(batch instanceof HandBatch && batch.hardStates.get(0)).toMatchObject({ votedFor: 2 });
+    expect(write?.batch.hardStates.get(0)).toMatchObject({ votedFor: 2 });
     write?.end();
     await one.settle();
     expect(one.ofType('VoteReply')).toMatchObject([{ to: 2, term: 1, granted: true }]);

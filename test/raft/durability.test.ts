@@ -163,9 +163,13 @@ describe('commitment and folding', () => {
     leader.flush();
     leader.propose('a');
     leader.drain();
+    leader.propose('b');
+    leader.drain();
     expect(leader.raft.commit).toBe(1);
     leader.persist();
     expect(leader.raft.commit).toBe(2);
+    leader.persist();
+    expect(leader.raft.commit).toBe(3);
   });
 
   test('what the others have committed is folded only when it is durable here (rule 6)', () => {
@@ -195,6 +199,26 @@ describe('commitment and folding', () => {
     expect(ofType(follower.collect(), 'AppendOk').map(({ term }) => term)).toEqual([1]);
     follower.flush();
     expect(follower.applied.map(({ term }) => term)).toEqual([2, 2]);
+  });
+
+  test('nor does it where several writes are on their way and the truncation reaches below them', () => {
+    const follower = followerOf(1);
+    for (const terms of [
+      [1, 1],
+      [1, 1, 1, 1],
+    ]) {
+      follower.step(append(terms, terms.length - 2, 1));
+      follower.drain();
+    }
+    follower.step(append([1, 2], 1, 2, 3));
+    follower.drain();
+    follower.step({ type: 'Heartbeat', from: 3, to: 2, term: 2, commit: 2, round: 0 });
+    expect(follower.steps).toHaveLength(3);
+    for (const folded of [1, 1, 2]) {
+      follower.persist();
+      follower.drain();
+      expect(follower.applied).toHaveLength(folded);
+    }
   });
 
   test('a late write of an earlier term does not acknowledge for the leader of a later one', () => {

@@ -3,8 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Level } from 'level';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { nextBatchRecord } from '../../src/storage/batch-record.ts';
+import { openDatabase } from '../../src/storage/database.ts';
 import { identityKey } from '../../src/storage/keys.ts';
+import { LevelBatch } from '../../src/storage/leveldb-batch.ts';
 import { openStore } from '../../src/storage/leveldb-store.ts';
 import { encodeIdentity } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
@@ -82,6 +85,15 @@ test('more batches than the ring has slots do not confuse the next opening', asy
   expect(again.newestBatch).toBe(4201);
   await again.close();
 }, 60_000);
+
+test('every batch is synced as it is written', async () => {
+  const db = await openDatabase(temporaryDirectory());
+  const rows = db.batch();
+  const write = vi.spyOn(rows, 'write');
+  await new LevelBatch(rows, new Map()).commit(nextBatchRecord(null));
+  expect(write.mock.calls).toEqual([[{ sync: true }]]);
+  await db.close();
+});
 
 test('what was appended can be found in the files as it is', async () => {
   const directory = temporaryDirectory();
