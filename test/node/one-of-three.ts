@@ -2,11 +2,11 @@
 // until it is moved, and whose peers are messages by hand.
 import { assert } from '../../src/assert.ts';
 import type { Clock } from '../../src/clock.ts';
-import { foundingChain } from '../../src/entry.ts';
+import { createPayload, entryChain, foundingChain, type LogEntry } from '../../src/entry.ts';
 import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
 import { encodeFounding, peerProtocolVersion } from '../../src/node/founding.ts';
 import { Node } from '../../src/node/node.ts';
-import type { HardState } from '../../src/raft/types.ts';
+import { EntryKind, type HardState } from '../../src/raft/types.ts';
 import type { Batch, Checkpoint, RowWrite, Store } from '../../src/storage/types.ts';
 import type { NodeId, PeerMessage, Transport } from '../../src/transport/types.ts';
 
@@ -22,10 +22,25 @@ const record = {
 };
 const founding = encodeFounding(record);
 
+/** Empty entries of these terms, as the leaders of partition 0 would have linked them to `before`. */
+export function entriesAfter(
+  before: LogEntry | undefined,
+  terms: readonly number[],
+): [LogEntry, ...LogEntry[]] {
+  const [term = 0, ...more] = terms;
+  const payload = createPayload(Buffer.alloc(0), [], 0);
+  const index = (before?.index ?? 0) + 1;
+  const entry = { index, term, kind: EntryKind.EMPTY, timeMs: 0, payload, payloadBytes: 0 };
+  const chain = entryChain(before?.chain ?? foundingChain(founding, 0), entry);
+  const first = { ...entry, chain };
+  return more.length === 0 ? [first] : [first, ...entriesAfter(first, more)];
+}
+
 /** What a batch was given, as far as these tests look at it. */
 export class HandBatch implements Batch {
   readonly hardStates = new Map<number, HardState>();
   readonly entries: number[] = [];
+  readonly removed: [from: number, to: number][] = [];
   readonly rows: RowWrite[] = [];
   readonly checkpoints: number[] = [];
   readonly bytes = 0;
@@ -39,7 +54,9 @@ export class HandBatch implements Batch {
     this.entries.push(entry.index);
   }
 
-  removeEntries(): void {}
+  removeEntries(_: number, from: number, to: number): void {
+    this.removed.push([from, to]);
+  }
 
   putRow(_: number, row: RowWrite): void {
     this.rows.push(row);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Outbox } from '../../src/node/outbox.ts';
 import { TurnLoop } from '../../src/node/turn.ts';
 import type { PeerMessage } from '../../src/transport/types.ts';
-import { OneOfThree, partitions } from './one-of-three.ts';
+import { entriesAfter, OneOfThree, partitions } from './one-of-three.ts';
 
 function vote(from: number, term = 1): PeerMessage {
   const log = { lastIndex: 0, lastTerm: 0, campaign: 5, transfer: false };
@@ -46,6 +46,23 @@ describe('a promise', () => {
   });
 });
 
+describe('entries that another leader replaces', () => {
+  test('are removed in the batch that writes the others, to the last of them', async () => {
+    const one = await new OneOfThree().start();
+    const old = entriesAfter(undefined, [1, 1, 1, 1]);
+    const start = { type: 'Append', to: 1, commit: 0 } as const;
+    one.receive(0, { ...start, from: 2, term: 1, prevIndex: 0, prevTerm: 0, entries: old });
+    await one.flush();
+    const others = entriesAfter(old[0], [2]);
+    one.receive(0, { ...start, from: 3, term: 2, prevIndex: 1, prevTerm: 1, entries: others });
+    await one.flush();
+    expect(one.writes.map(({ batch }) => [batch.removed, batch.entries])).toEqual([
+      [[], [1, 2, 3, 4]],
+      [[[2, 4]], [2]],
+    ]);
+  });
+});
+
 describe('a disk that fails', () => {
   test('at a write ends the node: nothing leaves any more, and no write is tried again', async () => {
     const one = await new OneOfThree().start();
@@ -67,7 +84,7 @@ describe('a disk that fails', () => {
     const one = await new OneOfThree().start();
     const { store, transport, clock } = one;
     const turns = new TurnLoop({
-      ...{ self: 1, store, transport, clock, limits: one.node.config.limits },
+      ...{ self: 1, nodes: [2, 3], store, transport, clock, limits: one.node.config.limits },
       trusted: () => true,
       onFatal: (error) => one.fatal.push(error.message),
     });
