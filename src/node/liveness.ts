@@ -1,11 +1,12 @@
 // Which peers' processes are in touch: what groups asleep rely on instead of heartbeats of their own.
-// Every frame is a sign of life; while any group of this node sleeps it sends one to each peer at least
-// every heartbeat.
+// Every frame is a sign of life; while any group of this node sleeps it sends one to each peer every other
+// heartbeat.
 import type { RaftConfig } from '../raft/types.ts';
 import type { NodeId } from '../transport/types.ts';
 
-/** Heartbeats that may be missed, so that sleepers wake well before an election timeout is over. */
-const missedMax = 2.5;
+/** In heartbeats: from one sign of life to the next, and the silence that wakes sleepers. */
+const beatEvery = 2;
+const silentAfter = 4.5;
 
 export interface Sleeper {
   readonly raft: {
@@ -33,10 +34,10 @@ export class Liveness {
     const asleep = replicas.filter(({ raft }) => raft.quiesced);
     if (asleep.length === 0) return false;
     for (const [peer, heardMs] of this.heardMs) {
-      if (nowMs - heardMs > this.heartbeatMs * missedMax) this.wake(peer, nowMs, asleep);
+      if (nowMs - heardMs > this.heartbeatMs * silentAfter) this.wake(peer, nowMs, asleep);
     }
     if (nowMs < this.beatDueMs) return false;
-    this.beatDueMs = nowMs + this.heartbeatMs;
+    this.beatDueMs = nowMs + this.heartbeatMs * beatEvery;
     return true;
   }
 

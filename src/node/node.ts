@@ -281,7 +281,9 @@ export class Node implements TransportEvents {
   /** After what waited in the sockets: a stall of this process is no silence of the others. */
   private scheduleTick(): void {
     const { clock } = this.deps;
-    this.timer = clock.after(this.config.limits.tickMs, () => {
+    const { limits, raft } = this.config;
+    const isAsleep = this.isServing && this.replicas.every(({ asleep }) => asleep);
+    this.timer = clock.after(isAsleep ? raft.heartbeatMs : limits.tickMs, () => {
       clock.soon(() => {
         if (this.stopped) return;
         this.guard(() => this.tick());

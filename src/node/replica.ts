@@ -139,6 +139,11 @@ export class Replica implements SequencingHost {
     return this.raft.ready;
   }
 
+  /** Nothing here needs the time more often than a heartbeat. */
+  get asleep(): boolean {
+    return this.raft.quiesced && this.holds.isEmpty && this.queue.isEmpty;
+  }
+
   get hasQueued(): boolean {
     return !this.queue.isEmpty;
   }
