@@ -4,6 +4,7 @@
 // `npm run bench -- chains`: 1,000,000 sender chains of one message each, then one more each, and the memory.
 // `npm run bench -- idle`: what a node costs that has nothing to do.
 // Three nodes and the client share this machine; every acknowledgement is synced on a majority.
+// `npm run bench -- raft`: the consensus core alone, without nodes: CPU time an entry on three replicas.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,21 +29,46 @@ const manyChains = 1_000_000;
 const fewConversations = 1000;
 const bodyBytes = 256;
 
-const directory = mkdtempSync(path.join(tmpdir(), 'paceline-bench-'));
-const partitions = Number(flags.partitions);
-const cluster = await Cluster.create({ directory, partitions, flags: ['--log-level', 'warn'] });
-try {
-  cluster.start();
-  await cluster.ready();
-  const suites: Record<string, () => Promise<number>> = { levels, million, chains, idle };
-  process.exitCode = (await suites[positionals[0] ?? 'levels']?.()) ?? 2;
-} finally {
-  await cluster.close();
-  rmSync(directory, { recursive: true, force: true });
+const clusterSuites: Record<string, (cluster: Cluster) => Promise<number>> = {
+  levels,
+  million,
+  chains,
+  idle,
+};
+
+const [suite = 'levels'] = positionals;
+process.exitCode = suite === 'raft' ? await raft() : await onCluster(suite);
+
+async function raft(): Promise<number> {
+  // Only here: it needs what was built.
+  const { benchCore } = await import('./bench/raft.ts');
+  const cases = benchCore(Number(flags.seconds), (figures) => {
+    const { chain, partitions, batch, perSecond, nsPerEntry } = figures;
+    const what = `${partitions} partitions, ${batch} a drain, chain ${chain}`;
+    console.error(`${what}: ${nsPerEntry} ns an entry on three replicas, ${perSecond} entries/s`);
+  });
+  console.log(JSON.stringify({ name: 'raft', cases }));
+  return 0;
 }
 
-async function levels(): Promise<number> {
-  const client = createClient();
+async function onCluster(name: string): Promise<number> {
+  const run = clusterSuites[name];
+  if (run === undefined) return 2;
+  const directory = mkdtempSync(path.join(tmpdir(), 'paceline-bench-'));
+  const partitions = Number(flags.partitions);
+  const cluster = await Cluster.create({ directory, partitions, flags: ['--log-level', 'warn'] });
+  try {
+    cluster.start();
+    await cluster.ready();
+    return await run(cluster);
+  } finally {
+    await cluster.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function levels(cluster: Cluster): Promise<number> {
+  const client = createClient(cluster);
   for (const inFlight of [1, 64, 512]) {
     const durationMs = Number(flags.seconds) * 1000 + 2000;
     const figures = await runLoad({
@@ -59,8 +85,8 @@ async function levels(): Promise<number> {
   return 0;
 }
 
-async function million(): Promise<number> {
-  const client = createClient();
+async function million(cluster: Cluster): Promise<number> {
+  const client = createClient(cluster);
   const load = { client, inFlight: 512, bodyBytes };
   const warm = { ...load, conversation: randomOf(fewConversations) };
   await runLoad({ ...warm, durationMs: 3000 });
@@ -71,15 +97,15 @@ async function million(): Promise<number> {
   say(`${manyConversations} conversations of one message each`, many);
   const memoryMiB = cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024));
   await client.close();
-  const restartMs = await restart();
+  const restartMs = await restart(cluster);
   const rateRatio = Number((many.perSecond / few.perSecond).toFixed(2));
   const ok = rateRatio >= 0.5 && Math.max(...memoryMiB) < 300 && restartMs < 5000;
   console.log(JSON.stringify({ name: 'million', ok, rateRatio, memoryMiB, restartMs, few, many }));
   return ok ? 0 : 1;
 }
 
-async function chains(): Promise<number> {
-  const client = createClient();
+async function chains(cluster: Cluster): Promise<number> {
+  const client = createClient(cluster);
   const load = { client, inFlight: 512, bodyBytes };
   const plain = await runLoad({
     ...load,
@@ -99,14 +125,15 @@ async function chains(): Promise<number> {
     memoryMiB.push(cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024)));
   }
   await client.close();
-  const restartMs = await restart();
+  const restartMs = await restart(cluster);
   const ok = Math.max(...memoryMiB.flat()) < 400 && restartMs < 5000;
   console.log(JSON.stringify({ name: 'chains', ok, memoryMiB, restartMs, plain, passes }));
   return ok ? 0 : 1;
 }
 
 /** Once every partition sleeps: CPU of each node over 20 s, in percent of a core. */
-async function idle(): Promise<number> {
+async function idle(cluster: Cluster): Promise<number> {
+  const { partitions } = cluster;
   const settleMs = 10_000;
   const measuredMs = 20_000;
   await new Promise((resolve) => setTimeout(resolve, settleMs));
@@ -120,7 +147,7 @@ async function idle(): Promise<number> {
 }
 
 /** From the start of all processes, killed before, until every partition takes appends. */
-async function restart(): Promise<number> {
+async function restart(cluster: Cluster): Promise<number> {
   await Promise.all(cluster.nodes.map((node) => node.kill()));
   const started = performance.now();
   cluster.start();
@@ -128,7 +155,7 @@ async function restart(): Promise<number> {
   return Math.round(performance.now() - started);
 }
 
-function createClient(): PacelineClient {
+function createClient(cluster: Cluster): PacelineClient {
   return new PacelineClient({
     servers: cluster.servers,
     transport: createGrpcClientTransport(),

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-const main = path.join(root, 'dist/cli/main.js');
+export const dist = path.join(root, 'dist');
+const main = path.join(dist, 'cli/main.js');
 let checkedBuild = false;
 
 /** Everything started here that still runs: never outlives this process. */
@@ -109,7 +110,7 @@ export class NodeProcess {
 }
 
 /** Nodes run from dist/: an old one would show what the code did yesterday. Throws where it is. */
-function checkBuild(): void {
+export function checkBuild(): void {
   if (checkedBuild) return;
   const builtMs = existsSync(main) ? statSync(main).mtimeMs : 0;
   const source = path.join(root, 'src');
