@@ -43,7 +43,11 @@ export class Cluster {
   /** Starts nothing yet. */
   static async create(options: ClusterOptions): Promise<Cluster> {
     mkdirSync(options.directory, { recursive: true });
-    return new Cluster(options, await freeAddresses(options.nodes ?? 3));
+    const ports = await freePorts(options.nodes ?? 3);
+    return new Cluster(
+      options,
+      ports.map((port) => `127.0.0.1:${port}`),
+    );
   }
 
   get servers(): readonly string[] {
@@ -157,13 +161,13 @@ export class Cluster {
  * Ports free at this moment, all different, below those that the kernel gives to outgoing connections:
  * one of those could take the port of a killed node before it starts again.
  */
-async function freeAddresses(count: number): Promise<string[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {
     const port = 10_000 + Math.floor(Math.random() * 22_000);
     if (await isFree(port)) ports.add(port);
   }
-  return [...ports].map((port) => `127.0.0.1:${port}`);
+  return [...ports];
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -7,6 +7,8 @@ interface PartitionGaps {
   /** Newest term in which something was accepted, and the newest before `begin`. */
   term: number;
   termBefore: number;
+  /** When the newest append that was accepted had begun. */
+  beganMs: number;
 }
 
 export class Gaps {
@@ -17,7 +19,7 @@ export class Gaps {
 
   constructor(partitions: number) {
     this.partitions = Array.from({ length: partitions }, () => {
-      return { lastMs: 0, longestMs: 0, term: 0, termBefore: 0 };
+      return { lastMs: 0, longestMs: 0, term: 0, termBefore: 0, beganMs: 0 };
     });
     this.begin(performance.now());
   }
@@ -33,7 +35,7 @@ export class Gaps {
     }
   }
 
-  accepted(partition: number, term: number, nowMs: number): void {
+  accepted(partition: number, term: number, beganMs: number, nowMs: number): void {
     this.longestMs = Math.max(this.longestMs, nowMs - this.lastMs);
     this.lastMs = nowMs;
     const own = this.partitions[partition];
@@ -41,6 +43,7 @@ export class Gaps {
     own.longestMs = Math.max(own.longestMs, nowMs - own.lastMs);
     own.lastMs = nowMs;
     own.term = Math.max(own.term, term);
+    own.beganMs = Math.max(own.beganMs, beganMs);
   }
 
   /** True: each of these partitions has accepted something under a new leader since `begin`. */
@@ -49,6 +52,11 @@ export class Gaps {
       const { term, termBefore } = this.partitions[partition] ?? { term: 0, termBefore: 0 };
       return term > termBefore;
     });
+  }
+
+  /** Partitions that have not accepted anything which began after `begin`. */
+  silent(): number[] {
+    return this.partitions.flatMap(({ beganMs }, i) => (beganMs < this.sinceMs ? [i] : []));
   }
 
   /** Of the cluster, up to now. */

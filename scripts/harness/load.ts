@@ -17,6 +17,10 @@ export interface LoadOptions {
   /** Reads in flight. */
   readonly readers?: number;
   readonly conversations?: number;
+  /** Each worker keeps to one partition, so that one which hangs leaves the others their load. */
+  readonly evenly?: boolean;
+  /** One of its own where not given. */
+  readonly client?: PacelineClient;
 }
 
 interface LoadAppend {
@@ -59,13 +63,13 @@ export class Load {
       this.conversations.map((each) => [each, partitionIn(each, cluster.partitions)]),
     );
     this.gaps = new Gaps(cluster.partitions);
-    this.client = createClient(cluster.servers);
+    this.client = options.client ?? createClient(cluster.servers);
   }
 
   start(): void {
     const { workers = 64, readers = 2 } = this.options;
     this.running = true;
-    for (let i = 0; i < workers; i++) this.work.push(this.appendOnAndOn());
+    for (let i = 0; i < workers; i++) this.work.push(this.appendOnAndOn(this.conversationsOf(i)));
     for (let i = 0; i < readers; i++) this.work.push(this.readOnAndOn());
   }
 
@@ -86,11 +90,12 @@ export class Load {
     const { conversation, key, value, sender } = append;
     const base = { process, op: 'append', conversation, key, value, sender } as const;
     history.record({ ...base, type: 'invoke' });
+    const beganMs = performance.now();
     try {
       const { seq, duplicate, term } = await this.client.append({ ...append, body: value });
       history.record({ ...base, type: 'ok', seq, duplicate });
       const partition = this.partitionsOf.get(conversation) ?? -1;
-      if (!duplicate) this.gaps.accepted(partition, term, performance.now());
+      if (!duplicate) this.gaps.accepted(partition, term, beganMs, performance.now());
       this.acknowledged.push({ conversation, sender, key, value, seq });
       return { type: 'ok', seq, duplicate };
     } catch (error) {
@@ -103,12 +108,20 @@ export class Load {
     }
   }
 
-  private async appendOnAndOn(): Promise<void> {
+  private conversationsOf(worker: number): readonly string[] {
+    const { evenly, cluster } = this.options;
+    if (evenly !== true) return this.conversations;
+    const own = worker % cluster.partitions;
+    return this.conversations.filter((each) => this.partitionsOf.get(each) === own);
+  }
+
+  private async appendOnAndOn(conversations: readonly string[]): Promise<void> {
     const { history } = this.options;
     let process = history.newProcess();
     while (this.running) {
       const value = `v${this.values++}`;
-      const append = { conversation: anyOf(this.conversations), sender: 'load', key: value, value };
+      const conversation = anyOf(conversations);
+      const append = { conversation, sender: 'load', key: value, value };
       const { type } = await this.append(append, process);
       if (type === 'info') process = history.newProcess();
     }

@@ -1,5 +1,5 @@
-// A TCP proxy in front of one node that makes a bad network: it delays, throttles, stalls and cuts the
-// connections through it. Its client addresses it in place of the node.
+// A TCP proxy in front of one node that makes a bad network: it delays, throttles, stalls, mutes and cuts
+// the connections through it. Its client addresses it in place of the node.
 import net from 'node:net';
 import type { ClientTransport } from '../../src/client/types.ts';
 import type { Cluster } from './cluster.ts';
@@ -7,6 +7,8 @@ import type { Cluster } from './cluster.ts';
 interface Link {
   readonly client: net.Socket;
   readonly server: net.Socket;
+  /** Some of what was said never arrived: what follows would make no sense. */
+  torn: boolean;
 }
 
 export class NodeProxy {
@@ -17,6 +19,10 @@ export class NodeProxy {
   bytesPerSecond = 0;
   /** What arrives waits. */
   stalled = false;
+  /** What the client says is taken and not passed on, in what is open and in what opens. */
+  muted = false;
+  /** Bytes that `muted` kept from the node. */
+  mutedBytes = 0;
   private readonly target: string;
   private readonly links = new Set<Link>();
   private readonly server: net.Server;
@@ -26,9 +32,9 @@ export class NodeProxy {
     this.server = net.createServer({ pauseOnConnect: true }, (client) => this.link(client));
   }
 
-  static async create(target: string): Promise<NodeProxy> {
+  static async create(target: string, port = 0): Promise<NodeProxy> {
     const proxy = new NodeProxy(target);
-    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    await proxy.listen(port);
     const at = proxy.server.address();
     if (at === null || typeof at === 'string') throw new Error('the proxy has no port');
     proxy.address = `127.0.0.1:${at.port}`;
@@ -58,18 +64,36 @@ export class NodeProxy {
     return size;
   }
 
-  close(): void {
-    this.reset();
-    this.server.close();
+  /** Reset, and nobody listens until `mend`. Returns how many connections it cut. */
+  close(): number {
+    if (this.server.listening) this.server.close();
+    return this.reset();
+  }
+
+  /** As good as new; connections that lost something are reset. */
+  async mend(): Promise<void> {
+    this.muted = false;
+    for (const { client, torn } of this.links) if (torn) client.resetAndDestroy();
+    if (!this.server.listening) await this.listen(Number(this.address.split(':')[1]));
+  }
+
+  private listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, '127.0.0.1', () => {
+        this.server.removeListener('error', reject);
+        resolve();
+      });
+    });
   }
 
   private link(client: net.Socket): void {
     const [host, port] = this.target.split(':');
     const server = net.connect(Number(port), host);
-    const link = { client, server };
+    const link = { client, server, torn: false };
     this.links.add(link);
-    this.pass(client, server);
-    this.pass(server, client);
+    this.pass(client, server, (chunk) => this.mutes(link, chunk));
+    this.pass(server, client, () => false);
     const end = () => {
       this.links.delete(link);
       client.destroy();
@@ -79,9 +103,17 @@ export class NodeProxy {
     client.resume();
   }
 
+  private mutes(link: Link, chunk: Buffer): boolean {
+    if (!this.muted) return false;
+    link.torn = true;
+    this.mutedBytes += chunk.length;
+    return true;
+  }
+
   /** One chunk at a time: while it waits nothing more is read, so TCP slows the sender down. */
-  private pass(from: net.Socket, to: net.Socket): void {
+  private pass(from: net.Socket, to: net.Socket, isLost: (chunk: Buffer) => boolean): void {
     from.on('data', (chunk: Buffer) => {
+      if (isLost(chunk)) return;
       from.pause();
       const forward = () => {
         if (this.stalled) setTimeout(forward, 20);
@@ -103,10 +135,16 @@ export function throughProxies(
   cluster: Cluster,
   proxies: readonly NodeProxy[],
 ): ClientTransport {
-  const detour = (address: string) => {
+  return detoured(transport, (address) => {
     const i = cluster.nodes.findIndex((node) => node.address === address);
     return proxies[i]?.address ?? address;
-  };
+  });
+}
+
+export function detoured(
+  transport: ClientTransport,
+  detour: (address: string) => string,
+): ClientTransport {
   return {
     openStream: (address, path, events) => transport.openStream(detour(address), path, events),
     call: (address, rpc, request, timeoutMs) =>
