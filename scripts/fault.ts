@@ -1,6 +1,7 @@
-// `npm run fault -- NAME [--history FILE] [--seconds N] [--times N] [--keep]`: runs scripts/faults/NAME.ts
-// in a fresh directory and within its limit of time. Progress goes to standard error, the last line
-// of standard output is {name, ok, faults_done, figures}; exit code 0 = ok, 1 = not.
+// `npm run fault -- NAME [--history FILE] [--seconds N] [--times N] [--lease] [--keep]`: runs
+// scripts/faults/NAME.ts in a fresh directory and within its limit of time; --lease is passed to the
+// nodes. Progress goes to standard error, the last line of standard output is
+// {name, ok, faults_done, figures}; exit code 0 = ok, 1 = not.
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,6 +21,7 @@ const { values: flags, positionals } = parseArgs({
     history: { type: 'string' },
     seconds: { type: 'string' },
     times: { type: 'string' },
+    lease: { type: 'boolean' },
   },
 });
 
@@ -81,7 +83,9 @@ function faultRun(directory: string, history: History, clusters: Cluster[]): Fau
       return value;
     },
     async cluster(options = {}) {
-      const cluster = await Cluster.create({ directory, ...options });
+      const more = flags.lease ? ['--lease'] : [];
+      const nodeFlags = [...(options.flags ?? []), ...more];
+      const cluster = await Cluster.create({ directory, ...options, flags: nodeFlags });
       clusters.push(cluster);
       return cluster;
     },

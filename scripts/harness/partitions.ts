@@ -8,3 +8,8 @@ export function partitionIn(conversation: string, partitions: number): number {
   if (!('shard' in place)) throw new Error(`${conversation} is not a name`);
   return partitionOf(place.shard, partitions);
 }
+
+/** Some conversation of that partition. */
+export function conversationIn(partition: number, partitions: number): string {
+  for (let i = 0; ; i++) if (partitionIn(`g:in${i}`, partitions) === partition) return `g:in${i}`;
+}
