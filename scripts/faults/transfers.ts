@@ -4,7 +4,7 @@
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
 import { rpcs } from '../../src/gen/services.ts';
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, rounded } from '../harness/end.ts';
+import { judge, loadFigures, medianOf, rounded } from '../harness/end.ts';
 import type { Fault } from '../harness/fault.ts';
 import { Load } from '../harness/load.ts';
 import { until } from '../harness/until.ts';
@@ -76,8 +76,4 @@ async function longestGap(
   const goal = load.acknowledged.length + 500;
   await until('the load goes on', resumeDeadlineMs, () => load.acknowledged.length >= goal);
   return rounded(load.gaps.longestOf([partition], performance.now()));
-}
-
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

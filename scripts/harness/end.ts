@@ -25,3 +25,7 @@ export function loadFigures(load: Load): Readonly<Record<string, unknown>> {
 export function rounded(milliseconds: number): number {
   return Math.round(milliseconds);
 }
+
+export function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
