@@ -14,7 +14,7 @@ import {
 import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './election.ts';
 import { onQuiesce } from './quiesce.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
-import { recogniseLeader } from './roles.ts';
+import { recogniseLeader, successionPart } from './roles.ts';
 import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
 
 export function stepFollower<P>(
@@ -69,8 +69,10 @@ export function onLeaderDown<P>(core: Core<P>, state: FollowerState, leader: Rep
   endReads(core);
   state.leader = 0;
   state.quiesced = false;
-  const soonMs = core.nowMs + core.random() * core.config.peerDownDelayMs;
-  state.deadlineMs = Math.min(state.deadlineMs, soonMs);
+  state.deadlineMs = Math.min(
+    state.deadlineMs,
+    core.nowMs + successionPart(core, leader) * core.config.peerDownDelayMs,
+  );
 }
 
 function hear<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {

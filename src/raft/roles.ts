@@ -3,6 +3,7 @@
 
 import { assert } from '../assert.ts';
 import type { Core, FollowerState, LeaderState } from './core.ts';
+import { votersOf } from './membership.ts';
 import { endReads } from './read-index.ts';
 import { appendOwn, trackMembers } from './replication.ts';
 import { EntryKind, type ReplicaId } from './types.ts';
@@ -120,9 +121,22 @@ export function vote<P>(core: Core<P>, candidate: ReplicaId): void {
   core.outbox.hardStateChanged = true;
 }
 
+/**
+ * In [0, 1): each survivor of a leader has a part of its own, in the order of the ids that follow the
+ * leader's, as two who campaign at once would take each other's vote.
+ */
+export function successionPart<P>(core: Core<P>, leader: ReplicaId): number {
+  const { self, random, memberships } = core;
+  const survivors = votersOf(memberships.current).filter((id) => id !== leader);
+  const isBefore = (id: ReplicaId) => (id > leader === self > leader ? id < self : id > leader);
+  const rank = survivors.filter(isBefore).length;
+  return (rank + random() / 2) / Math.max(1, survivors.length);
+}
+
 function hurriedRetryDelayMs<P>(core: Core<P>): number {
-  const { hurriedMs, nowMs } = core;
-  const wanted = nowMs + HURRIED_RETRY_MIN_MS + core.random() * HURRIED_RETRY_SPREAD_MS;
+  const { hurriedMs, nowMs, deadLeader } = core;
+  const part = successionPart(core, deadLeader);
+  const wanted = nowMs + HURRIED_RETRY_MIN_MS + part * HURRIED_RETRY_SPREAD_MS;
   const earliest = (hurriedMs.at(-HURRIED_CAMPAIGNS_MAX) ?? -Infinity) + HURRIED_PERIOD_MS;
   return Math.max(wanted, earliest) - nowMs;
 }

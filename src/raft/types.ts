@@ -231,7 +231,7 @@ export interface RaftConfig {
   readonly quiesceAfterMs: number;
   /** The first timeout of a preferred leader after a start is random 0..preferredFirstTimeoutMs. */
   readonly preferredFirstTimeoutMs: number;
-  /** After peerDown of the leader: PreVote within random 0..this. */
+  /** After peerDown of the leader: PreVote within this, survivors one after the other. */
   readonly peerDownDelayMs: number;
   readonly appendBytesMax: number;
   readonly inflightAppendsMax: number;
