@@ -131,11 +131,11 @@ async function chains(cluster: Cluster): Promise<number> {
   return ok ? 0 : 1;
 }
 
-/** Once every partition sleeps: CPU of each node over 20 s, in percent of a core. */
+/** Once every partition sleeps: CPU of each node over 30 s, in percent of a core. */
 async function idle(cluster: Cluster): Promise<number> {
   const { partitions } = cluster;
-  const settleMs = 10_000;
-  const measuredMs = 20_000;
+  const settleMs = 30_000;
+  const measuredMs = 30_000;
   await new Promise((resolve) => setTimeout(resolve, settleMs));
   const before = cluster.nodes.map((node) => node.cpuMs());
   await new Promise((resolve) => setTimeout(resolve, measuredMs));

@@ -1,12 +1,12 @@
 // Which peers' processes are in touch: what groups asleep rely on instead of heartbeats of their own.
-// Every frame is a sign of life; while any group of this node sleeps it sends one to each peer every other
-// heartbeat.
+// Every frame is a sign of life; while any group of this node sleeps it sends one to each peer every
+// two and a half heartbeats.
 import type { RaftConfig } from '../raft/types.ts';
 import type { NodeId } from '../transport/types.ts';
 
 /** In heartbeats: from one sign of life to the next, and the silence that wakes sleepers. */
-const beatEvery = 2;
-const silentAfter = 4.5;
+const beatEvery = 2.5;
+const silentAfter = 5.5;
 
 export interface Sleeper {
   readonly raft: {
@@ -16,12 +16,15 @@ export interface Sleeper {
 }
 
 export class Liveness {
-  private readonly heartbeatMs: number;
+  /** From one sign of life to the next. */
+  readonly beatMs: number;
+  private readonly silentMs: number;
   private readonly heardMs: Map<NodeId, number>;
   private beatDueMs = 0;
 
   constructor(peers: Iterable<NodeId>, { heartbeatMs }: Pick<RaftConfig, 'heartbeatMs'>) {
-    this.heartbeatMs = heartbeatMs;
+    this.beatMs = heartbeatMs * beatEvery;
+    this.silentMs = heartbeatMs * silentAfter;
     this.heardMs = new Map([...peers].map((peer) => [peer, -Infinity]));
   }
 
@@ -34,10 +37,10 @@ export class Liveness {
     const asleep = replicas.filter(({ raft }) => raft.quiesced);
     if (asleep.length === 0) return false;
     for (const [peer, heardMs] of this.heardMs) {
-      if (nowMs - heardMs > this.heartbeatMs * silentAfter) this.wake(peer, nowMs, asleep);
+      if (nowMs - heardMs > this.silentMs) this.wake(peer, nowMs, asleep);
     }
     if (nowMs < this.beatDueMs) return false;
-    this.beatDueMs = nowMs + this.heartbeatMs * beatEvery;
+    this.beatDueMs = nowMs + this.beatMs;
     return true;
   }
 

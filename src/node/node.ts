@@ -297,10 +297,9 @@ export class Node implements TransportEvents {
   /** After what waited in the sockets: a stall of this process is no silence of the others. */
   private scheduleTick(): void {
     const { clock } = this.deps;
-    const { limits, raft } = this.config;
     const isAsleep = this.isServing && this.replicas.every(({ asleep }) => asleep);
     const isHurried = clock.monotonicMs() < this.hurriedUntilMs;
-    const delayMs = isAsleep ? raft.heartbeatMs : limits.tickMs;
+    const delayMs = isAsleep ? this.liveness.beatMs : this.config.limits.tickMs;
     const timer = clock.after(isHurried ? hurriedTickMs : delayMs, () => {
       clock.soon(() => {
         if (this.stopped || this.timer !== timer) return;

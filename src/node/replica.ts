@@ -139,7 +139,7 @@ export class Replica implements SequencingHost {
     return this.raft.ready;
   }
 
-  /** Nothing here needs the time more often than a heartbeat. */
+  /** Nothing here needs the time often. */
   get asleep(): boolean {
     return this.raft.quiesced && this.holds.isEmpty && this.queue.isEmpty;
   }
