@@ -6,8 +6,8 @@ import type { Timer } from '../../clock.ts';
 import type { Node } from '../../node/node.ts';
 
 const services = ['', 'paceline.v1.LogService'] as const;
-/** An answer is this old at most. */
-const lookMs = 100;
+/** An answer is this old at most, by what it says. */
+const lookMs = { waiting: 100, serving: 500 };
 
 /** Stop: NOT_SERVING, and watchers are told. */
 export function serveHealth(server: Server, node: Node): { stop(): void } {
@@ -20,8 +20,9 @@ export function serveHealth(server: Server, node: Node): { stop(): void } {
     for (const service of services) health.setStatus(service, status);
   };
   const look = () => {
-    tell(node.isServing ? 'SERVING' : 'NOT_SERVING');
-    timer = node.clock.after(lookMs, look);
+    const { isServing } = node;
+    tell(isServing ? 'SERVING' : 'NOT_SERVING');
+    timer = node.clock.after(isServing ? lookMs.serving : lookMs.waiting, look);
   };
   look();
   health.addToServer(server);
