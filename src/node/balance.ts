@@ -12,7 +12,10 @@ const lagMax = 256;
 
 export interface Balanced {
   readonly partition: number;
-  readonly raft: Pick<Raft<EntryPayload>, 'ready' | 'self' | 'commit' | 'transferee' | 'follower'>;
+  readonly raft: Pick<
+    Raft<EntryPayload>,
+    'ready' | 'quiesced' | 'self' | 'commit' | 'transferee' | 'follower'
+  >;
   transferLeadership(to: NodeId): Promise<void>;
 }
 
@@ -43,7 +46,9 @@ export class Balance {
     if (to === raft.self || !raft.ready || raft.transferee !== 0) return false;
     if (!this.isSettled(to, nowMs, isConnected(to))) return false;
     const follower = raft.follower(to);
-    if (follower === null || nowMs - follower.heardMs > betweenMs) return false;
+    if (follower === null) return false;
+    // Asleep, all were well when they agreed, and nothing was said since.
+    if (!raft.quiesced && nowMs - follower.heardMs > betweenMs) return false;
     return raft.commit - follower.match <= lagMax;
   }
 
