@@ -49,6 +49,7 @@ describe('a data directory of other settings', () => {
     [['--cluster', 'renamed'], 'cluster: told renamed, stored test'],
     [['--mapping', 'tt_sum'], 'mapping: told tt_sum, stored mix'],
     [['--dedupe-window-ms', '5000'], 'dedupe window ms: told 5000, stored 604800000'],
+    [['--lease'], 'lease: told true, stored false'],
     [['--id', '1'], 'id: told 1, stored 3'],
   ])('is refused with %j, and says what differs', async (flags, difference) => {
     const { cluster } = fixture;

@@ -285,6 +285,7 @@ describe('the record', () => {
     [configOf(1, { name: 'x' }), 'cluster: told x, stored test'],
     [configOf(1, { partitions: 4 }), 'partitions: told 4, stored 16'],
     [configOf(1, { mapping: 'tt_one' }), 'mapping: told tt_one, stored mix'],
+    [configOf(1, { lease: true }), 'lease: told true, stored false'],
     [configOf(2), 'id: told 2, stored 1'],
     [{ ...configOf(1), nodes: new Map([[1, 'a']]) }, 'peers: told 1, stored 1,2,3'],
   ])('is compared with what a node was told (%#)', (config, line) => {
