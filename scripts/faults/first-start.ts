@@ -4,10 +4,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { crashSteps } from '../../src/cli/crash-points.ts';
 import type { Cluster } from '../harness/cluster.ts';
-import { rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { createClient } from '../harness/load.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
+import { rounded } from '../harness/under-load.ts';
 import { until, within } from '../harness/until.ts';
 
 /** At which times each step is tried. */

@@ -2,9 +2,9 @@
 // every acknowledged message there, once and in its place?
 
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, medianOf, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
-import { Load } from '../harness/load.ts';
+import type { Load } from '../harness/load.ts';
+import { endUnderLoad, medianOf, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
 const gapMaxMs = 1000;
@@ -27,21 +27,15 @@ export const fault: Fault = {
   about: 'kill -9 of a leader under 64 appends in flight; --times N (10)',
   limitMs: 600_000,
   async run(run) {
-    const cluster = await run.cluster();
-    cluster.start();
-    await cluster.ready();
-    const load = new Load({ cluster, history: run.history, evenly: true });
-    load.start();
+    const { cluster, load } = await startUnderLoad(run, { evenly: true });
     await until('the load runs', 10_000, () => load.acknowledged.length > 1000);
     const kills: Kill[] = [];
     for (let i = 0; i < run.option('times', 10); i++) {
       kills.push(await killLeader(run, cluster, load, i));
     }
-    await load.stop();
-    const verdict = await judge(run, cluster, load);
+    const end = await endUnderLoad(run, cluster, load);
     const gaps = kills.map(({ gapMs }) => gapMs);
     const ledGaps = kills.map(({ ledGapMs }) => ledGapMs);
-    const fatal = cluster.fatalLines();
     const pauses = kills.map(({ pauseMs }) => pauseMs);
     const medianMs = medianOf(pauses);
     const worstMs = Math.max(...pauses);
@@ -49,7 +43,7 @@ export const fault: Fault = {
     const isEveryShort = [...gaps, ...ledGaps].every((gapMs) => gapMs < gapMaxMs);
     const isShort = isEveryShort && medianMs < pauseMedianMaxMs;
     return {
-      ok: verdict.ok && isShort && fatal.length === 0,
+      ok: end.ok && isShort,
       faultsDone: kills.length,
       figures: {
         gap_ms: gaps,
@@ -59,9 +53,7 @@ export const fault: Fault = {
         pause_ms: pauses,
         pause_ms_median: medianMs,
         pause_ms_worst: worstMs,
-        ...verdict.figures,
-        ...loadFigures(load),
-        fatal,
+        ...end.figures,
       },
     };
   },

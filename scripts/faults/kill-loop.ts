@@ -2,10 +2,10 @@
 // starts again within a second. At the end everything acknowledged has to be there.
 
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
-import { anyOf, Load } from '../harness/load.ts';
+import { anyOf, type Load } from '../harness/load.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
+import { endUnderLoad, rounded, startUnderLoad } from '../harness/under-load.ts';
 
 const pauseMs = { min: 1000, max: 3000 } as const;
 const downMsMax = 1000;
@@ -21,29 +21,22 @@ export const fault: Fault = {
   about: 'kill -9 of random nodes for a while under load; --seconds N (60)',
   limitMs: 900_000,
   async run(run) {
-    const cluster = await run.cluster();
-    cluster.start();
-    await cluster.ready();
-    const load = new Load({ cluster, history: run.history });
-    load.start();
+    const { cluster, load } = await startUnderLoad(run);
     const endMs = performance.now() + run.option('seconds', 60) * 1000;
     const rounds: Round[] = [];
     while (performance.now() < endMs) rounds.push(await killSome(run, cluster, load));
     await cluster.ready();
     await load.stop();
     const memoryMiB = cluster.nodes.map((node) => Math.round(node.rssAnon() / 2 ** 20));
-    const verdict = await judge(run, cluster, load);
-    const fatal = cluster.fatalLines();
+    const end = await endUnderLoad(run, cluster, load);
     return {
-      ok: verdict.ok && fatal.length === 0,
+      ok: end.ok,
       faultsDone: rounds.reduce((sum, { killed }) => sum + killed, 0),
       figures: {
         gap_ms_max_one_down: longestGapMs(rounds, 1),
         gap_ms_max_two_down: longestGapMs(rounds, 2),
         memory_mib: memoryMiB,
-        ...verdict.figures,
-        ...loadFigures(load),
-        fatal,
+        ...end.figures,
       },
     };
   },

@@ -1,10 +1,10 @@
 // Links between nodes are cut in one direction or both, under load on every partition: wherever a majority
 // can still talk, every partition goes on, terms come to rest, and nothing acknowledged is lost.
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import { anyOf, Load } from '../harness/load.ts';
 import { PeerLinks } from '../harness/peer-links.ts';
+import { endUnderLoad, rounded } from '../harness/under-load.ts';
 import { until, within } from '../harness/until.ts';
 
 const resumeMaxMs = 3000;
@@ -80,14 +80,12 @@ export const fault: Fault = {
         outcomes.push(await play(run, { cluster, links, load }, scenario));
       }
     }
-    await load.stop();
-    const verdict = await judge(run, cluster, load);
+    const end = await endUnderLoad(run, cluster, load);
     links.close();
-    const fatal = cluster.fatalLines();
     return {
-      ok: verdict.ok && outcomes.every(isGood) && fatal.length === 0,
+      ok: end.ok && outcomes.every(isGood),
       faultsDone: outcomes.length,
-      figures: { outcomes, ...verdict.figures, ...loadFigures(load), fatal },
+      figures: { outcomes, ...end.figures },
     };
   },
 };

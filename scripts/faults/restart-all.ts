@@ -2,10 +2,10 @@
 // the restart, does replay stay short, and are retries of old keys known?
 
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, rounded } from '../harness/end.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { History } from '../harness/history.ts';
-import { type Acknowledged, anyOf, Load } from '../harness/load.ts';
+import { type Acknowledged, anyOf, type Load } from '../harness/load.ts';
+import { endUnderLoad, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
 const recoveryMaxMs = 2000;
@@ -24,22 +24,16 @@ export const fault: Fault = {
   about: 'kill -9 of all nodes at once under load, restart; --times N (5)',
   limitMs: 300_000,
   async run(run) {
-    const cluster = await run.cluster();
-    cluster.start();
-    await cluster.ready();
-    const load = new Load({ cluster, history: run.history });
-    load.start();
+    const { cluster, load } = await startUnderLoad(run);
     const rounds: Round[] = [];
     for (let i = 0; i < run.option('times', 5); i++)
       rounds.push(await round(run, cluster, load, i));
-    await load.stop();
-    const verdict = await judge(run, cluster, load);
+    const end = await endUnderLoad(run, cluster, load);
     const recoveryMs = rounds.map((each) => each.recoveryMs);
     const badRetries = rounds.reduce((sum, each) => sum + each.badRetries, 0);
-    const fatal = cluster.fatalLines();
     const isShort = recoveryMs.flat().every((ms) => ms > 0 && ms < recoveryMaxMs);
     return {
-      ok: verdict.ok && isShort && badRetries === 0 && fatal.length === 0,
+      ok: end.ok && isShort && badRetries === 0,
       faultsDone: rounds.length,
       figures: {
         recovery_ms: recoveryMs,
@@ -47,9 +41,7 @@ export const fault: Fault = {
         ready_ms: rounds.map((each) => each.readyMs),
         retries: rounds.length * retriesEachRound,
         retries_not_duplicates: badRetries,
-        ...verdict.figures,
-        ...loadFigures(load),
-        fatal,
+        ...end.figures,
       },
     };
   },

@@ -4,9 +4,9 @@
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
 import { rpcs } from '../../src/gen/services.ts';
 import type { Cluster } from '../harness/cluster.ts';
-import { judge, loadFigures, medianOf, rounded } from '../harness/end.ts';
 import type { Fault } from '../harness/fault.ts';
-import { Load } from '../harness/load.ts';
+import type { Load } from '../harness/load.ts';
+import { endUnderLoad, medianOf, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
 /** Beyond what passes between two accepted appends of a partition anyway. */
@@ -18,11 +18,7 @@ export const fault: Fault = {
   about: 'leadership transferred under 64 appends in flight; --times N (100)',
   limitMs: 300_000,
   async run(run) {
-    const cluster = await run.cluster();
-    cluster.start();
-    await cluster.ready();
-    const load = new Load({ cluster, history: run.history });
-    load.start();
+    const { cluster, load } = await startUnderLoad(run);
     await until('the load runs', 10_000, () => load.acknowledged.length > 1000);
     const calm: number[] = [];
     const pauses: number[] = [];
@@ -32,23 +28,19 @@ export const fault: Fault = {
       calm.push(await longestGap(load, partition, async () => {}));
       pauses.push(await longestGap(load, partition, () => transfer(cluster, load, partition)));
     }
-    await load.stop();
-    const verdict = await judge(run, cluster, load);
+    const end = await endUnderLoad(run, cluster, load);
     const medianMs = medianOf(pauses);
     const calmMs = medianOf(calm);
     const maxMs = Math.max(...pauses);
-    const fatal = cluster.fatalLines();
     run.say(`pauses: median ${medianMs} ms, longest ${maxMs} ms; without transfer ${calmMs} ms`);
     const isShort = medianMs - calmMs < pauseMedianMaxMs;
     return {
-      ok: verdict.ok && load.refused.size === 0 && isShort && fatal.length === 0,
+      ok: end.ok && load.refused.size === 0 && isShort,
       faultsDone: pauses.length,
       figures: {
         ...{ pause_ms_median: medianMs, pause_ms_max: maxMs, calm_ms_median: calmMs },
         ...{ calm_ms_max: Math.max(...calm), pause_ms: pauses },
-        ...verdict.figures,
-        ...loadFigures(load),
-        fatal,
+        ...end.figures,
       },
     };
   },
