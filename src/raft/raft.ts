@@ -4,7 +4,7 @@
 
 import { assert } from '../assert.ts';
 import { stepCandidate, tickCandidate } from './candidate.ts';
-import { type Core, leaderOf, send } from './core.ts';
+import { type Core, type LeaderState, leaderOf, send } from './core.ts';
 import { markPersisted, takeEffects } from './effects.ts';
 import { countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
@@ -38,6 +38,8 @@ export function createRaft<P>(options: RaftOptions<P>): Raft<P> {
   return new RaftReplica(createCore(options));
 }
 
+const NOT_LEADER = { ok: false, reason: 'not-leader' } as const;
+
 class RaftReplica<P> implements Raft<P> {
   readonly #core: Core<P>;
   /** Stays set when an assertion fails: a replica with a broken promise is not used any further. */
@@ -63,36 +65,17 @@ class RaftReplica<P> implements Raft<P> {
   }
 
   propose(draft: Draft<P>): ProposeResult {
-    this.#enter(this.#core.nowMs);
-    const { state } = this.#core;
-    const result: ProposeResult =
-      state.role === 'leader'
-        ? proposeAsLeader(this.#core, state, draft)
-        : { ok: false, reason: 'not-leader' };
-    this.#leave();
-    return result;
+    return this.#asLeader(this.#core.nowMs, (leader) => proposeAsLeader(this.#core, leader, draft));
   }
 
   proposeConfig(change: MembershipChange): ProposeConfigResult {
-    this.#enter(this.#core.nowMs);
-    const { state } = this.#core;
-    const result: ProposeConfigResult =
-      state.role === 'leader'
-        ? proposeConfigAsLeader(this.#core, state, change)
-        : { ok: false, reason: 'not-leader' };
-    this.#leave();
-    return result;
+    return this.#asLeader(this.#core.nowMs, (leader) =>
+      proposeConfigAsLeader(this.#core, leader, change),
+    );
   }
 
   transferLeadership(to: ReplicaId, nowMs: number): TransferResult {
-    this.#enter(nowMs);
-    const { state } = this.#core;
-    const result: TransferResult =
-      state.role === 'leader'
-        ? startTransfer(this.#core, state, to)
-        : { ok: false, reason: 'not-leader' };
-    this.#leave();
-    return result;
+    return this.#asLeader(nowMs, (leader) => startTransfer(this.#core, leader, to));
   }
 
   readIndex(context: number, nowMs: number): void {
@@ -221,6 +204,14 @@ class RaftReplica<P> implements Raft<P> {
 
   chainAt(index: number): Uint8Array | null {
     return this.#core.log.chainAt(index);
+  }
+
+  #asLeader<R>(nowMs: number, work: (leader: LeaderState<P>) => R): R | typeof NOT_LEADER {
+    this.#enter(nowMs);
+    const { state } = this.#core;
+    const result = state.role === 'leader' ? work(state) : NOT_LEADER;
+    this.#leave();
+    return result;
   }
 
   #enter(nowMs: number): void {
