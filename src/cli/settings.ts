@@ -78,7 +78,7 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
     nodes,
     cluster,
     limits: defaultLimits,
-    raft: { ...defaultRaftConfig, lease: cluster.lease },
+    raft: defaultRaftConfig,
     version,
   };
   return { node, data, logLevel: flags.logLevel ?? 'info' };

@@ -24,8 +24,8 @@ export interface NodeConfig {
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly cluster: ClusterConfig;
   readonly limits: NodeLimits;
-  /** Its `lease` is that of the cluster. */
-  readonly raft: RaftConfig;
+  /** Without what the cluster's config says. */
+  readonly raft: Omit<RaftConfig, 'lease'>;
   readonly version: string;
 }
 

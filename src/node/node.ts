@@ -399,7 +399,7 @@ export class Node implements TransportEvents {
       emptyPayload: createEmptyPayload,
       membershipPayload,
       readMembership,
-      config: config.raft,
+      config: { ...config.raft, lease: cluster.lease },
     });
     const checkpointLogBytes = limits.replayBytesMax / cluster.partitions;
     const address = (node: NodeId) => this.addressOf(node);
