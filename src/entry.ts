@@ -41,12 +41,13 @@ export function createPayload(
   header: Uint8Array,
   commands: readonly Uint8Array[],
   commandBytes: number,
+  salt: Uint8Array = randomSalt(),
 ): EntryPayload {
   const bytes = Buffer.allocUnsafeSlow(payloadAt + header.length + commandBytes);
   bytes.fill(0, 0, payloadAt);
   bytes[0] = formatVersion;
   bytes.writeUInt32BE(header.length, 4);
-  bytes.set(randomSalt(), saltAt);
+  bytes.set(salt, saltAt);
   bytes.set(header, payloadAt);
   let at = payloadAt + header.length;
   for (const command of commands) {
@@ -59,8 +60,8 @@ export function createPayload(
   return { bytes, headerBytes: header.length, sealed: false };
 }
 
-export function createEmptyPayload(): EntryPayload {
-  return createPayload(new Uint8Array(0), [], 0);
+export function createEmptyPayload(salt?: Uint8Array): EntryPayload {
+  return createPayload(new Uint8Array(0), [], 0, salt);
 }
 
 export function payloadHeader(payload: EntryPayload): Buffer {

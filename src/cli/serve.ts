@@ -1,11 +1,12 @@
 // `paceline serve`: one node, put together from LevelDB, gRPC and this machine's clock.
+import { randomBytes } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
 import { systemClock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
 import { createLog } from '../logger.ts';
 import { Node } from '../node/node.ts';
-import { openStore } from '../storage/leveldb-store.ts';
+import { openStore } from '../storage/level/store.ts';
 import { createGrpcTransport, peerServerOptions } from '../transport/grpc-transport.ts';
 import { withCrashPoints } from './crash-points.ts';
 import type { ServeSettings } from './settings.ts';
@@ -30,8 +31,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
     log('fatal', { error: error.stack });
     process.exit(1);
   };
-  const clock = systemClock;
-  const node = new Node({ config, store, transport, clock, random: Math.random, log, onFatal });
+  const machine = { clock: systemClock, random: Math.random, randomBytes };
+  const node = new Node({ ...machine, config, store, transport, log, onFatal });
   const server = createApiServer(node, [transport.service], peerServerOptions, log);
   await listen(server, config.address);
   log('listening', { address: config.address });

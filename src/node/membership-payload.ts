@@ -6,10 +6,10 @@ import type { Membership } from '../raft/membership.ts';
 
 const version = 1;
 
-export function membershipPayload(membership: Membership) {
+export function membershipPayload(membership: Membership, salt?: Uint8Array) {
   const { incoming, outgoing, learners, learnersNext, highestId, autoLeave } = membership;
   const lists = [incoming, outgoing, learners, learnersNext];
-  const payload = createPayload(pack([version, ...lists, highestId, autoLeave]), [], 0);
+  const payload = createPayload(pack([version, ...lists, highestId, autoLeave]), [], 0, salt);
   return { payload, payloadBytes: payloadBytes(payload) };
 }
 

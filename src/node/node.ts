@@ -1,10 +1,10 @@
 // One node: its store, its replicas and the turn loop, put together from what it is given. Knows
 // neither gRPC nor LevelDB nor the real clock: the command line injects those, the lab its fakes.
-import { randomBytes } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { createEmptyPayload, entryChain } from '../entry.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
+import { hashBytes } from '../hash.ts';
 import { Rows } from '../order/rows.ts';
 import { foundingMembership } from '../raft/membership.ts';
 import { createRaft } from '../raft/raft.ts';
@@ -48,6 +48,7 @@ export interface NodeDeps {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
   /** Events worth a line, for operators; never a body, a key or a user's id. */
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void;
   /** The node can keep no promise any more: the process has to end. */
@@ -61,6 +62,7 @@ export type ReadLevel =
   | { readonly kind: 'at-least'; readonly index: number };
 
 const hurriedTickMs = 5;
+const clusterIdBytes = 16;
 
 export class Node implements TransportEvents {
   readonly config: NodeConfig;
@@ -90,7 +92,7 @@ export class Node implements TransportEvents {
   private stopped = false;
 
   constructor(deps: NodeDeps) {
-    const { config, store, transport, clock, onFatal } = deps;
+    const { config, store, transport, clock, randomBytes, onFatal } = deps;
     this.deps = deps;
     this.config = config;
     this.nodeIds = [...config.nodes.keys()].sort((a, b) => a - b);
@@ -102,7 +104,9 @@ export class Node implements TransportEvents {
       config.raft,
     );
     const record = readRecord(config, store);
-    this.founding = new Founding(config, store.identity.uuid, record, () => randomBytes(16));
+    this.founding = new Founding(config, store.identity.uuid, record, () =>
+      randomBytes(clusterIdBytes),
+    );
     this.turns = new TurnLoop({
       self: config.id,
       nodes: this.nodeIds,
@@ -375,8 +379,9 @@ export class Node implements TransportEvents {
   }
 
   private async openReplica(partition: number): Promise<Replica> {
-    const { store, clock, random, config } = this.deps;
+    const { store, clock, random, randomBytes, config } = this.deps;
     const { cluster, limits } = config;
+    const salt = () => randomBytes(hashBytes);
     const recovered = await store.recover(partition);
     const { checkpoint, log } = recovered;
     const rows = new Rows(cluster.dedupe);
@@ -396,8 +401,8 @@ export class Node implements TransportEvents {
       nowMs: clock.monotonicMs(),
       random,
       chain: entryChain,
-      emptyPayload: createEmptyPayload,
-      membershipPayload,
+      emptyPayload: () => createEmptyPayload(salt()),
+      membershipPayload: (membership) => membershipPayload(membership, salt()),
       readMembership,
       config: { ...config.raft, lease: cluster.lease },
     });
@@ -409,7 +414,7 @@ export class Node implements TransportEvents {
     const onFatal = (error: unknown) => this.guard(() => rethrow(error));
     return new Replica(
       {
-        ...{ partition, raft, rows, clock, limits, checkpointLogBytes, time, holdBudget },
+        ...{ partition, raft, rows, clock, limits, checkpointLogBytes, time, salt, holdBudget },
         ...{ scanRows, onFatal, address, wake },
       },
       checkpoint?.index ?? 0,

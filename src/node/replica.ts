@@ -63,6 +63,8 @@ export interface ReplicaDeps {
   /** Log bytes since the last checkpoint that make the leader propose one. */
   readonly checkpointLogBytes: number;
   readonly time: LogTime;
+  /** Random bytes for an entry. */
+  readonly salt: () => Uint8Array;
   /** Shared by the replicas of a node. */
   readonly holdBudget: HoldBudget;
   readonly scanRows: ScanRows;
@@ -256,7 +258,8 @@ export class Replica implements SequencingHost {
 
   propose(draft: Draft): void {
     const { columns, commands, commandBytes, timeMs, index } = draft;
-    const payload = createPayload(encodeCommandsHeader(columns), commands, commandBytes);
+    const header = encodeCommandsHeader(columns);
+    const payload = createPayload(header, commands, commandBytes, this.deps.salt());
     this.append(EntryKind.COMMANDS, timeMs, payload, index);
   }
 
@@ -452,7 +455,8 @@ export class Replica implements SequencingHost {
     const timeMs = this.stamps.next(this.raft.lastTimeMs, nowMs);
     if (timeMs === null) return;
     const dropPagesUpTo = this.rows.keys.expiredUpTo(timeMs);
-    const payload = createPayload(encodeCheckpointHeader({ dropPagesUpTo }), [], 0);
+    const header = encodeCheckpointHeader({ dropPagesUpTo });
+    const payload = createPayload(header, [], 0, this.deps.salt());
     this.checkpointProposed = this.raft.lastIndex + 1;
     this.append(EntryKind.CHECKPOINT, timeMs, payload, this.checkpointProposed);
   }

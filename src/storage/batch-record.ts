@@ -3,7 +3,6 @@
 // its record into the next slot of a ring and, the same, into one row for the newest; at open the
 // ring must hold every number up to the newest. A lost newest batch leaves no trace here: only
 // those who remember a higher number can notice it.
-import { randomBytes } from 'node:crypto';
 import { hash128, hashBytes } from '../hash.ts';
 import { type Database, getValue, readPage } from './database.ts';
 import { batchRingKey, batchRingRange, newestBatchKey } from './keys.ts';
@@ -15,7 +14,10 @@ export const ringSlots = 4096;
 
 const newestName = { partition: null, row: 'the newest batch record' };
 
-export function nextBatchRecord(newest: BatchRecord | null): BatchRecord {
+export function nextBatchRecord(
+  newest: BatchRecord | null,
+  randomBytes: (size: number) => Uint8Array,
+): BatchRecord {
   return {
     number: (newest?.number ?? 0) + 1,
     previous: newest === null ? Buffer.alloc(hashBytes) : recordHash(newest),

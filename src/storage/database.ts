@@ -1,50 +1,40 @@
-// LevelDB as the store uses it: opened with one set of options, read by keys or in short pages, its
-// errors turned into ours. Iterators are closed before a function here returns: a living one keeps
-// LevelDB from dropping what was deleted.
-import { open } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type ChainedBatch, Level } from 'level';
+// The ordered keys and values a store lies in, as it uses them: read by keys or in short pages, its
+// errors turned into ours. LevelDB (level/) or the lab's disk. Iterators are closed before a function
+// here returns: a living one keeps LevelDB from dropping what was deleted.
 import { InvariantError } from '../assert.ts';
 import { PacelineError } from '../errors.ts';
 import type { KeyRange } from './keys.ts';
 
-export type Database = Level<Buffer, Buffer>;
-export type DatabaseBatch = ChainedBatch<Database, Buffer, Buffer>;
 export type StoredRow = [key: Buffer, value: Buffer];
 
-const writeBufferBytes = 16 * 1024 * 1024;
-const cacheBytes = 8 * 1024 * 1024;
+export interface Database {
+  get(key: Buffer): Promise<Buffer | undefined>;
+  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>;
+  iterator(options: DatabaseRange): DatabaseIterator;
+  batch(): DatabaseBatch;
+  close(): Promise<void>;
+}
+
+export interface DatabaseRange extends KeyRange {
+  readonly reverse: boolean;
+  readonly highWaterMarkBytes: number;
+}
+
+export interface DatabaseIterator {
+  /** The next rows, at most `size`; none at the end. */
+  nextv(size: number): Promise<StoredRow[]>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseBatch {
+  put(key: Buffer, value: Buffer): unknown;
+  del(key: Buffer): unknown;
+  /** All of it or nothing is there, and with `sync` it is durable, when this resolves. */
+  write(options: { readonly sync: boolean }): Promise<void>;
+}
+
 const chunkRows = 1000;
 const chunkBytes = 256 * 1024;
-
-export async function openDatabase(directory: string): Promise<Database> {
-  const db: Database = new Level<Buffer, Buffer>(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    writeBufferSize: writeBufferBytes,
-    cacheSize: cacheBytes,
-    // What was appended can be found in the files with grep; bodies are small and mostly packed.
-    compression: false,
-  });
-  try {
-    await db.open();
-  } catch (error) {
-    throw openError(directory, error);
-  }
-  return db;
-}
-
-/** LevelDB syncs its files, not its directory's entry in the parent nor the rename of CURRENT. */
-export async function syncDirectories(directory: string): Promise<void> {
-  for (const path of [directory, dirname(directory)]) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-}
 
 export async function getValue(db: Database, key: Buffer): Promise<Buffer | undefined> {
   return db.get(key);
@@ -101,22 +91,12 @@ export function storageError(doing: string, error: unknown): Error {
   return new PacelineError({ reason, message: `${doing} failed: ${causeMessage(error)}` });
 }
 
-function openError(directory: string, error: unknown): Error {
-  if (causeCode(error) !== 'LEVEL_LOCKED') {
-    return storageError(`opening the store in ${directory}`, error);
-  }
-  return new PacelineError({
-    reason: 'INTERNAL',
-    message: `the store in ${directory} is in use by another process`,
-  });
-}
-
 /** Level says the general thing first and LevelDB's own words in `cause`. */
 function causeOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }
 
-function causeCode(error: unknown): unknown {
+export function causeCode(error: unknown): unknown {
   const cause = causeOf(error);
   return cause instanceof Error && 'code' in cause ? cause.code : null;
 }

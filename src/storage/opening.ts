@@ -2,7 +2,7 @@
 // the generation of every partition. A directory without any row becomes a new store, in one batch.
 import { PacelineError } from '../errors.ts';
 import { nextBatchRecord, readNewestBatch } from './batch-record.ts';
-import { type Database, getValue, readPage, syncDirectories } from './database.ts';
+import { type Database, getValue, readPage } from './database.ts';
 import {
   everything,
   foundingKey,
@@ -13,9 +13,9 @@ import {
   partitionOf,
   partitionsFrom,
 } from './keys.ts';
-import { LevelBatch } from './leveldb-batch.ts';
-import { type BatchRecord, decodeGeneration, decodeIdentity } from './own-rows.ts';
+import { type BatchRecord, decodeGeneration, decodeIdentity, uuidBytes } from './own-rows.ts';
 import { corrupt, decodeRecord, decodeShapedRecord } from './record-codec.ts';
+import { StoreBatch } from './store-batch.ts';
 import type { StoreIdentity } from './types.ts';
 
 const formatVersion = 1;
@@ -28,16 +28,20 @@ export interface Opening {
   readonly generations: ReadonlyMap<number, number>;
 }
 
-export async function readOpening(
-  db: Database,
-  directory: string,
-  createUuid: () => Uint8Array,
-): Promise<Opening> {
+export interface OpeningOptions {
+  /** Names the store in errors. */
+  readonly place: string;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Of a new store: makes durable that it exists. */
+  readonly created: () => Promise<void>;
+}
+
+export async function readOpening(db: Database, options: OpeningOptions): Promise<Opening> {
   const stored = await getValue(db, identityKey);
-  if (stored === undefined) return createIdentity(db, directory, createUuid);
+  if (stored === undefined) return createIdentity(db, options);
   const name = { partition: null, row: 'the identity' };
   const identity = decodeShapedRecord(identityKey, stored, name, decodeIdentity);
-  if (identity.formatVersion !== formatVersion) throw unknownFormat(directory, identity);
+  if (identity.formatVersion !== formatVersion) throw unknownFormat(options.place, identity);
   return {
     identity,
     newest: await readNewestBatch(db),
@@ -48,19 +52,18 @@ export async function readOpening(
 
 async function createIdentity(
   db: Database,
-  directory: string,
-  createUuid: () => Uint8Array,
+  { randomBytes, created }: OpeningOptions,
 ): Promise<Opening> {
   if (!(await isEmpty(db, everything))) {
     throw corrupt({ partition: null, row: 'the identity' }, 'is missing while other rows stand');
   }
-  const identity = { formatVersion, uuid: createUuid() };
+  const identity = { formatVersion, uuid: randomBytes(uuidBytes) };
   const generations = new Map<number, number>();
-  const batch = new LevelBatch(db.batch(), generations);
+  const batch = new StoreBatch(db.batch(), generations);
   batch.putIdentity(identity);
-  const newest = nextBatchRecord(null);
+  const newest = nextBatchRecord(null, randomBytes);
   await batch.commit(newest);
-  await syncDirectories(directory);
+  await created();
   return { identity, newest, founding: null, generations };
 }
 
@@ -96,10 +99,10 @@ async function isEmpty(db: Database, range: KeyRange): Promise<boolean> {
   return (await readPage(db, range, { rows: 1 })).length === 0;
 }
 
-function unknownFormat(directory: string, identity: StoreIdentity): PacelineError {
+function unknownFormat(place: string, identity: StoreIdentity): PacelineError {
   const { formatVersion: found } = identity;
   return new PacelineError({
     reason: 'INTERNAL',
-    message: `the store in ${directory} has format ${found}; this version reads ${formatVersion}`,
+    message: `the store in ${place} has format ${found}; this version reads ${formatVersion}`,
   });
 }

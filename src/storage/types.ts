@@ -1,5 +1,5 @@
 // What the node asks of storage: one durable place for all partitions of a store. Implemented by
-// LevelDB (leveldb-store.ts) and by the lab's disk.
+// store.ts over LevelDB (level/) or over the lab's disk.
 import type { EntryPayload, LogEntry } from '../entry.ts';
 import type { HardState, StoredLog } from '../raft/types.ts';
 

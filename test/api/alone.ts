@@ -1,4 +1,5 @@
 // A real node that is a cluster of its own, without network; what it appends may be proposed by hand.
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { createPayload } from '../../src/entry.ts';
 import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
 import { Node } from '../../src/node/node.ts';
 import { EntryKind } from '../../src/raft/types.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import type { Transport } from '../../src/transport/types.ts';
 import { entryOf, type Slot } from '../order/fixture.ts';
 
@@ -39,6 +40,7 @@ export async function startAlone(clock: Clock): Promise<Alone> {
     },
     ...{ store: await openStore({ directory }), transport: noTransport, clock },
     random: Math.random,
+    randomBytes,
     log: () => {},
     onFatal: (error) => {
       throw error;

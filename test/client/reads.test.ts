@@ -10,7 +10,7 @@ import { rpcs } from '../../src/gen/services.ts';
 import { firstIndexKey, floorKey } from '../../src/order/row-keys.ts';
 import { encodeFloor } from '../../src/order/row-values.ts';
 import { createPlaces } from '../../src/shard.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import { useCluster } from '../cluster/fixture.ts';
 
 const fixture = useCluster({ partitions: 4 });

@@ -1,5 +1,6 @@
 // Node 1 of a founded cluster of three, whose disk writes end when a test says so, whose clock stands
 // until it is moved, and whose peers are messages by hand.
+import { randomBytes } from 'node:crypto';
 import { assert } from '../../src/assert.ts';
 import type { Clock } from '../../src/clock.ts';
 import { createPayload, entryChain, foundingChain, type LogEntry } from '../../src/entry.ts';
@@ -98,6 +99,7 @@ export class OneOfThree {
       },
       ...{ store: this.store, transport: this.transport, clock: this.clock },
       random: () => 0.5,
+      randomBytes,
       log: () => {},
       onFatal: (error) => this.fatal.push(error.message),
     });

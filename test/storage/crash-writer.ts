@@ -3,7 +3,7 @@
 // entries to partition 0 and 2 to partition 1, and stands as `commit` in both hard states. Once a
 // write fails it says what that and every later call was refused with, and ends.
 import { randomInt } from 'node:crypto';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import type { Store } from '../../src/storage/types.ts';
 import { createLog, newestLog } from './crash-log.ts';
 

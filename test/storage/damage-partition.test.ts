@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LogEntry } from '../../src/entry.ts';
 import { checkpointKey, entryKey, hardStateKey, rowKey } from '../../src/storage/keys.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import { encodeHardState } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
 import {

@@ -10,7 +10,7 @@ import {
   identityKey,
   newestBatchKey,
 } from '../../src/storage/keys.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import { checksum, type Damage, flip, remove, sampleStore, withDatabase } from './damage.ts';
 import { LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 

@@ -2,7 +2,7 @@
 import { Level } from 'level';
 import { encodeEntry, type LogEntry } from '../../src/entry.ts';
 import { entryKey } from '../../src/storage/keys.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openStore } from '../../src/storage/level/store.ts';
 import { checkpointAt, founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 
 export type Damage = (db: Level<Buffer, Buffer>) => Promise<void>;

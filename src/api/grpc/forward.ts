@@ -4,15 +4,15 @@ import type { Refusal } from '../../errors.ts';
 import { sentRefusal } from '../../gen/google-rpc.ts';
 import type { AppendRequestInput, AppendResponse } from '../../gen/proto.ts';
 import { rpcs } from '../../gen/services.ts';
+import type { Forwarder } from '../unary-append.ts';
 
-export class Forwarder {
+export class GrpcForwarder implements Forwarder {
   private readonly clients = new Map<string, Client>();
 
-  /** The leader's answer or refusal; NO_LEADER: it was not reached; OUTCOME_UNKNOWN: it was, perhaps. */
   append(
     address: string,
     request: AppendRequestInput,
-    deadline: Date,
+    timeoutMs: number,
   ): Promise<AppendResponse | Refusal> {
     const { path, request: requestCodec, response } = rpcs.append;
     const client = this.client(address);
@@ -22,7 +22,7 @@ export class Forwarder {
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => response.decode(bytes),
         requestCodec.encode(request),
-        { deadline },
+        { deadline: Date.now() + timeoutMs },
         (error: ServiceError | null, answer?: AppendResponse) => {
           if (error !== null) resolve(refusalOf(error));
           else resolve(answer ?? unknownOutcome);

@@ -1,12 +1,11 @@
-// The store on LevelDB. Every write is synced and carries the next batch record; one is in flight
+// The store. Every write is synced and carries the next batch record; one is in flight
 // at a time. After any failed write nothing more is promised: an fsync that failed once may succeed
 // the next time without the data, so the store refuses everything from then on (design, rule 10).
-import { randomBytes } from 'node:crypto';
 import { assert } from '../assert.ts';
 import type { LogEntry } from '../entry.ts';
 import { PacelineError } from '../errors.ts';
 import { nextBatchRecord } from './batch-record.ts';
-import { type Database, getValues, openDatabase, readPage, storageError } from './database.ts';
+import { type Database, getValues, readPage, storageError } from './database.ts';
 import {
   entriesRange,
   entryIndexOf,
@@ -16,40 +15,32 @@ import {
   rowKey,
   rowKeyOf,
 } from './keys.ts';
-import { LevelBatch } from './leveldb-batch.ts';
-import { type Opening, readOpening } from './opening.ts';
-import { type BatchRecord, uuidBytes } from './own-rows.ts';
+import { type Opening, type OpeningOptions, readOpening } from './opening.ts';
+import type { BatchRecord } from './own-rows.ts';
 import { corrupt, decodeRecord, decodeStoredEntry, entryName } from './record-codec.ts';
 import { recoverPartition } from './recovery.ts';
+import { StoreBatch } from './store-batch.ts';
 import type { Batch, RecoveredPartition, RowsRequest, Store, StoreIdentity } from './types.ts';
 
-export interface OpenOptions {
-  /** Created where it is missing; belongs to LevelDB alone. */
-  readonly directory: string;
-  /** 16 bytes that no other store has. */
-  readonly createUuid?: () => Uint8Array;
-}
-
-export interface LevelStore extends Store {
+export interface DurableStore extends Store {
   /** Number of the newest durable batch: what peers remember of this store. */
   readonly newestBatch: number;
 }
 
-/** Throws CORRUPT where the store's own rows or its batches are not whole. */
-export async function openStore(options: OpenOptions): Promise<LevelStore> {
-  const { directory, createUuid = () => randomBytes(uuidBytes) } = options;
-  const db = await openDatabase(directory);
+/** Throws CORRUPT where the store's own rows or its batches are not whole; the database is then closed. */
+export async function openStoreIn(db: Database, options: OpeningOptions): Promise<DurableStore> {
   try {
-    return new OpenedStore(db, await readOpening(db, directory, createUuid));
+    return new OpenedStore(db, await readOpening(db, options), options.randomBytes);
   } catch (error) {
     await db.close();
-    throw storageError(`opening the store in ${directory}`, error);
+    throw storageError(`opening the store in ${options.place}`, error);
   }
 }
 
-class OpenedStore implements LevelStore {
+class OpenedStore implements DurableStore {
   readonly identity: StoreIdentity;
   readonly #db: Database;
+  readonly #randomBytes: OpeningOptions['randomBytes'];
   readonly #generations: Map<number, number>;
   #founding: Uint8Array | null;
   #newest: BatchRecord;
@@ -58,8 +49,9 @@ class OpenedStore implements LevelStore {
   #refusal: Error | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(db: Database, opening: Opening) {
+  constructor(db: Database, opening: Opening, randomBytes: OpeningOptions['randomBytes']) {
     this.#db = db;
+    this.#randomBytes = randomBytes;
     this.identity = opening.identity;
     this.#newest = opening.newest;
     this.#founding = opening.founding;
@@ -91,7 +83,7 @@ class OpenedStore implements LevelStore {
   }
 
   async write(batch: Batch): Promise<void> {
-    assert(batch instanceof LevelBatch, 'a store writes only batches that it created');
+    assert(batch instanceof StoreBatch, 'a store writes only batches that it created');
     await this.#commit(batch);
   }
 
@@ -171,15 +163,15 @@ class OpenedStore implements LevelStore {
     return this.#closing;
   }
 
-  #newBatch(): LevelBatch {
+  #newBatch(): StoreBatch {
     this.#assertUsable();
-    return new LevelBatch(this.#db.batch(), this.#generations);
+    return new StoreBatch(this.#db.batch(), this.#generations);
   }
 
-  async #commit(batch: LevelBatch): Promise<void> {
+  async #commit(batch: StoreBatch): Promise<void> {
     this.#assertUsable();
     assert(this.#writing === null, 'one write is in flight at a time');
-    const record = nextBatchRecord(this.#newest);
+    const record = nextBatchRecord(this.#newest, this.#randomBytes);
     try {
       this.#writing = batch.commit(record);
       await this.#writing;

@@ -1,30 +1,42 @@
 // The simple, slow way to append: any node takes one command and sees it through, here or at the
 // leader, waiting a while for a leader where there is none.
-import type { Clock } from '../../clock.ts';
-import { PacelineError, type Refusal } from '../../errors.ts';
+import type { Clock } from '../clock.ts';
+import { PacelineError, type Refusal } from '../errors.ts';
 import {
   AppendCommand,
   type AppendRequest,
+  type AppendRequestInput,
+  type AppendResponse,
   type AppendResponseInput,
   type AppendResult,
   type AppendResultInput,
-} from '../../gen/proto.ts';
-import type { Final } from '../../node/groups.ts';
-import type { Node } from '../../node/node.ts';
-import type { Placed } from '../../order/sequencer.ts';
-import { resultOf } from '../answers.ts';
-import { checkCommand } from '../check.ts';
-import { Forwarder } from './forward.ts';
+} from '../gen/proto.ts';
+import type { Final } from '../node/groups.ts';
+import type { Node } from '../node/node.ts';
+import type { Placed } from '../order/sequencer.ts';
+import { resultOf } from './answers.ts';
+import { checkCommand } from './check.ts';
 
 const pauseMs = 25;
+
+/** Passes an append on to another node, once. */
+export interface Forwarder {
+  /** The leader's answer or refusal; NO_LEADER: it was not reached; OUTCOME_UNKNOWN: it was, perhaps. */
+  append(
+    address: string,
+    request: AppendRequestInput,
+    timeoutMs: number,
+  ): Promise<AppendResponse | Refusal>;
+}
 
 export class UnaryAppends {
   private readonly node: Node;
   private readonly clock: Clock;
-  private readonly forwarder = new Forwarder();
+  private readonly forwarder: Forwarder;
 
-  constructor(node: Node) {
+  constructor(node: Node, forwarder: Forwarder) {
     this.node = node;
+    this.forwarder = forwarder;
     this.clock = node.clock;
   }
 
@@ -47,10 +59,6 @@ export class UnaryAppends {
       if (!again) throw new PacelineError(unknown ?? attempt);
       await new Promise<void>((resolve) => this.clock.after(pauseMs, resolve));
     }
-  }
-
-  close(): void {
-    this.forwarder.close();
   }
 
   private async attempt(
@@ -92,9 +100,12 @@ export class UnaryAppends {
     refusal: Refusal,
   ): Promise<AppendResponseInput | Refusal> {
     const command = AppendCommand.decode(placed.command.bytes);
-    const deadline = new Date(this.clock.wallMs() + this.node.config.limits.leaderWaitMs);
     const request = { command: { ...command }, forwarded: true };
-    const answer = await this.forwarder.append(address, request, deadline);
+    const answer = await this.forwarder.append(
+      address,
+      request,
+      this.node.config.limits.leaderWaitMs,
+    );
     if (!('servedBy' in answer)) return answer.reason === 'NO_LEADER' ? refusal : answer;
     return { result: inputOf(answer.result), servedBy: answer.servedBy };
   }

@@ -1,34 +1,36 @@
 // The suite on LevelDB, and what only this store promises: its lock, its format, readable files.
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Level } from 'level';
 import { expect, test, vi } from 'vitest';
 import { nextBatchRecord } from '../../src/storage/batch-record.ts';
-import { openDatabase } from '../../src/storage/database.ts';
 import { identityKey } from '../../src/storage/keys.ts';
-import { LevelBatch } from '../../src/storage/leveldb-batch.ts';
-import { openStore } from '../../src/storage/leveldb-store.ts';
+import { openDatabase, openStore } from '../../src/storage/level/store.ts';
 import { encodeIdentity } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
+import { StoreBatch } from '../../src/storage/store-batch.ts';
 import { founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 import { storeSuite } from './store-suite.ts';
 
 storeSuite('the LevelDB store', (directory) => openStore({ directory }));
 
-test('the uuid given by the caller is the one that is kept', async () => {
+test('a store keeps the uuid that it was made with, and two have different ones', async () => {
   const directory = join(temporaryDirectory(), 'made', 'on the way');
-  const uuid = Buffer.alloc(16, 7);
-  await (await openStore({ directory, createUuid: () => uuid })).close();
-  const again = await openStore({ directory, createUuid: () => Buffer.alloc(16, 8) });
-  expect(Buffer.from(again.identity.uuid)).toEqual(uuid);
+  const store = await openStore({ directory });
+  const other = await openStore({ directory: temporaryDirectory() });
+  await Promise.all([store.close(), other.close()]);
+  const again = await openStore({ directory });
+  expect(again.identity.uuid).toEqual(store.identity.uuid);
+  expect(again.identity.uuid).not.toEqual(other.identity.uuid);
   await again.close();
 });
 
 test('a directory that another process has open is refused by name', async () => {
   const directory = temporaryDirectory();
   const store = await openStore({ directory });
-  const module = new URL('../../src/storage/leveldb-store.ts', import.meta.url).href;
+  const module = new URL('../../src/storage/level/store.ts', import.meta.url).href;
   const script = `
     import { openStore } from ${JSON.stringify(module)};
     await openStore({ directory: process.argv[1] }).catch((error) => console.log(error.message));
@@ -90,7 +92,7 @@ test('every batch is synced as it is written', async () => {
   const db = await openDatabase(temporaryDirectory());
   const rows = db.batch();
   const write = vi.spyOn(rows, 'write');
-  await new LevelBatch(rows, new Map()).commit(nextBatchRecord(null));
+  await new StoreBatch(rows, new Map()).commit(nextBatchRecord(null, randomBytes));
   expect(write.mock.calls).toEqual([[{ sync: true }]]);
   await db.close();
 });

@@ -1,4 +1,4 @@
-// One batch on its way into LevelDB: rows are encoded and handed over as they come, so that a write
+// One batch on its way into the database: rows are encoded and handed over as they come, so that a write
 // only has to sync. Always a chained batch: the array form costs ten times as much with `sync`.
 import { assert } from '../assert.ts';
 import { encodeEntry, type LogEntry } from '../entry.ts';
@@ -28,7 +28,7 @@ import {
 import { encodeRecord } from './record-codec.ts';
 import type { Batch, Checkpoint, RowWrite, StoreIdentity } from './types.ts';
 
-export class LevelBatch implements Batch {
+export class StoreBatch implements Batch {
   readonly #rows: DatabaseBatch;
   readonly #generations: ReadonlyMap<number, number>;
   readonly #begun = new Set<number>();
