@@ -97,6 +97,11 @@ export function encodeEntry(partition: number, entry: LogEntry): Buffer {
   return bytes;
 }
 
+/** Of an entry's bytes as encodeEntry made them. */
+export function entryChainOf(bytes: Buffer): Buffer {
+  return bytes.subarray(chainAt, chainAt + hashBytes);
+}
+
 /** null where the bytes are not exactly what encodeEntry made for this partition. */
 export function decodeEntry(partition: number, source: Uint8Array): LogEntry | null {
   const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
@@ -118,7 +123,7 @@ export function decodeEntry(partition: number, source: Uint8Array): LogEntry | n
     timeMs,
     payload: { bytes, headerBytes, sealed: true },
     payloadBytes: bytes.length - payloadAt,
-    chain: bytes.subarray(chainAt, chainAt + hashBytes),
+    chain: entryChainOf(bytes),
   };
 }
 

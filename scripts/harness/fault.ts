@@ -1,7 +1,7 @@
 // What every fault script is: a name for `npm run fault -- NAME`, a limit in time and a run that ends
 // with figures.
 
-import type { Verdict } from './check.ts';
+import type { Verdict } from '../../src/lab/check-history.ts';
 import type { Cluster, ClusterOptions } from './cluster.ts';
 import type { History } from './history.ts';
 

@@ -3,45 +3,9 @@
 // again.
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import type { HistoryEvent, Untimed } from '../../src/lab/history.ts';
 
-export type StoredPair = readonly [seq: number, value: string];
-
-interface Base {
-  readonly process: number;
-  readonly conversation: string;
-  readonly t_ns: number;
-}
-
-interface AppendBase extends Base {
-  readonly op: 'append';
-  readonly key: string;
-  /** Unique in the history; a retry with the same key carries the same. */
-  readonly value: string;
-  readonly sender: string;
-}
-
-interface ReadBase extends Base {
-  readonly op: 'read';
-  readonly level: 'linearizable' | 'eventual';
-  /** The node asked; 0 = any. */
-  readonly node: number;
-  readonly after: number;
-  readonly limit: number;
-  /** Of the state after everything else ended. */
-  readonly final?: true;
-}
-
-export type HistoryEvent =
-  | (AppendBase & { readonly type: 'invoke' })
-  | (AppendBase & { readonly type: 'ok'; readonly seq: number; readonly duplicate: boolean })
-  /** fail: proven not done by any attempt; info: unknown. */
-  | (AppendBase & { readonly type: 'fail' | 'info'; readonly error: string })
-  | (ReadBase & { readonly type: 'invoke' })
-  | (ReadBase & { readonly type: 'ok'; readonly messages: readonly StoredPair[] })
-  | (ReadBase & { readonly type: 'fail'; readonly error: string });
-
-/** An event as it is recorded: the time is added. */
-type Untimed<Event> = Event extends unknown ? Omit<Event, 't_ns'> : never;
+export type { StoredPair } from '../../src/lab/history.ts';
 
 export class History {
   readonly file: string;

@@ -1,6 +1,6 @@
 // How a fault script under load begins and ends: a ready cluster with clients at work; then all replicas
 // settle, everything is read from every node, and the history is judged.
-import { checkHistory, type Verdict } from './check.ts';
+import { checkHistory, type Verdict } from '../../src/lab/check-history.ts';
 import type { Cluster } from './cluster.ts';
 import { type FaultRun, sayVerdict } from './fault.ts';
 import { Load, type LoadOptions } from './load.ts';

@@ -7,6 +7,7 @@ import { dev } from './dev.ts';
 import { exitCodeOf } from './exit.ts';
 import { exportConversation } from './export.ts';
 import { importFiles } from './import.ts';
+import { lab, parseSeed } from './lab.ts';
 import { endWhenNobodyReads } from './output.ts';
 import { read } from './read.ts';
 import { serve } from './serve.ts';
@@ -148,6 +149,16 @@ program
   .option(...servers)
   .option(...timeout, '5')
   .action(transfer);
+
+program
+  .command('lab')
+  .description('torture nodes and clients under a seed: simulated time, network and disks')
+  .option('--seed <n>', 'this seed, with all it did', parseSeed)
+  .option('--seeds <n>', 'that many seeds, one after the other (100)', parseSeed)
+  .option('--from <n>', 'the first of them (any)', parseSeed)
+  .option('--trace', 'with --seed: everything that happened, on standard error')
+  .option('--json', 'compact JSON')
+  .action(lab);
 
 main().catch((error: unknown) => {
   process.exitCode = exitCodeOf(error);

@@ -7,7 +7,7 @@ import { PacelineError } from '../errors.ts';
 import { createLog } from '../logger.ts';
 import { Node } from '../node/node.ts';
 import { openStore } from '../storage/level/store.ts';
-import { createGrpcTransport, peerServerOptions } from '../transport/grpc-transport.ts';
+import { createGrpcTransport, peerServerOptions } from '../transport/grpc/grpc-transport.ts';
 import { withCrashPoints } from './crash-points.ts';
 import type { ServeSettings } from './settings.ts';
 

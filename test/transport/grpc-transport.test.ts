@@ -2,13 +2,13 @@
 import net from 'node:net';
 import { Client, credentials, type StatusObject } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { connectPath, openConnection } from '../../src/transport/connection.ts';
 import {
   decodeResponse,
   encodeBatchRequest,
   encodeHelloRequest,
 } from '../../src/transport/frame-codec.ts';
-import type { GrpcTransportOptions } from '../../src/transport/grpc-transport.ts';
+import { connectPath, openConnection } from '../../src/transport/grpc/connection.ts';
+import type { GrpcTransportOptions } from '../../src/transport/grpc/grpc-transport.ts';
 import type { NodeId } from '../../src/transport/types.ts';
 import {
   bulk,

@@ -8,7 +8,7 @@ import {
   type GrpcTransport,
   type GrpcTransportOptions,
   peerServerOptions,
-} from '../../src/transport/grpc-transport.ts';
+} from '../../src/transport/grpc/grpc-transport.ts';
 import type { Hello, Lane, NodeId, PeerBatch, PeerMessage } from '../../src/transport/types.ts';
 
 export interface Received {

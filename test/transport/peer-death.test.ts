@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import type { GrpcTransportOptions } from '../../src/transport/grpc-transport.ts';
+import type { GrpcTransportOptions } from '../../src/transport/grpc/grpc-transport.ts';
 import {
   bulk,
   createNode,

@@ -1,7 +1,7 @@
 // The checker's negative controls: histories that must be refused, and one of each that must pass.
 import { describe, expect, it } from 'vitest';
-import { checkHistory } from '../../scripts/harness/check.ts';
-import type { HistoryEvent, StoredPair } from '../../scripts/harness/history.ts';
+import { checkHistory } from '../../src/lab/check-history.ts';
+import type { HistoryEvent, StoredPair } from '../../src/lab/history.ts';
 
 const nodes = 3;
 

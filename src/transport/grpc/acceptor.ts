@@ -1,9 +1,9 @@
 // The receiving side of Connect: nothing of a stream is passed on before its hello was judged good,
 // and of two streams of one peer and lane only the newer lives.
 import { type ServerDuplexStream, status as Status } from '@grpc/grpc-js';
-import { decodeRequest, encodeHelloResponse, type LaneHello } from './frame-codec.ts';
-import { decodeBatch } from './message-codec.ts';
-import type { Hello, Lane, NodeId, PeerBatch } from './types.ts';
+import { decodeRequest, encodeHelloResponse, type LaneHello } from '../frame-codec.ts';
+import { decodeBatch } from '../message-codec.ts';
+import type { Hello, Lane, NodeId, PeerBatch } from '../types.ts';
 
 export type ConnectCall = ServerDuplexStream<Buffer, Buffer>;
 

@@ -1,16 +1,16 @@
 // One lane to one peer, kept up: probe, connect, say hello, wait for the peer's, and again after a
 // pause whenever it ends. Only a lane whose hello was answered with a good one carries batches.
 import { status as Status, type StatusObject } from '@grpc/grpc-js';
-import type { Clock, Timer } from '../clock.ts';
-import { type Connection, openConnection } from './connection.ts';
+import type { Clock, Timer } from '../../clock.ts';
 import {
   decodeResponse,
   encodeBatchRequest,
   encodeHelloRequest,
   type LaneHello,
-} from './frame-codec.ts';
+} from '../frame-codec.ts';
+import type { Hello, Lane, PeerBatch } from '../types.ts';
+import { type Connection, openConnection } from './connection.ts';
 import type { PeerWatch } from './peer-watch.ts';
-import type { Hello, Lane, PeerBatch } from './types.ts';
 
 /** Above the time in which keepalive finds that nobody answers. */
 const helloMs = 5_000;

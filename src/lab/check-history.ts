@@ -177,8 +177,9 @@ class Checker {
     }
   }
 
-  /** A page holds what the final state has there; a linearizable one misses nothing acknowledged. */
-  private judgePage({ conversation, after, limit, level, messages }: ReadOk, head: number): void {
+  /** A page holds what the final state has there, and is as fresh as its level says. */
+  private judgePage(read: ReadOk, head: number): void {
+    const { conversation, after, limit, level, messages } = read;
     const final = this.finals.get(conversation)?.values().next().value ?? [];
     const expected = final.slice(after, after + messages.length);
     const at = firstDifference(messages, expected);
@@ -189,9 +190,15 @@ class Checker {
       );
     }
     const last = messages.at(-1)?.[0] ?? after;
-    if (level === 'linearizable' && messages.length < limit && last < head) {
+    if (messages.length >= limit) return;
+    const { seen = 0 } = read;
+    if (level === 'linearizable' && last < head) {
       const missed = `ends at seq ${last}, seq ${head} was acknowledged before`;
       this.fault('wrong', `a linearizable read of ${conversation} ${missed}`);
+    }
+    if (level === 'at-least' && last < seen) {
+      const older = `ends at seq ${last}, its client had seen seq ${seen}`;
+      this.fault('wrong', `an at-least read of ${conversation} ${older}`);
     }
   }
 

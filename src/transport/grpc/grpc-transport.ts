@@ -5,13 +5,13 @@ import {
   status as Status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { assert } from '../assert.ts';
-import type { Clock } from '../clock.ts';
+import { assert } from '../../assert.ts';
+import type { Clock } from '../../clock.ts';
+import type { Hello, Lane, NodeId, Transport, TransportEvents } from '../types.ts';
 import { Acceptor, type ConnectCall } from './acceptor.ts';
 import { connectPath, messageBytesMax } from './connection.ts';
 import { Dialer, type ReconnectMs } from './dialer.ts';
 import { createPeerWatch, type PeerWatch } from './peer-watch.ts';
-import type { Hello, Lane, NodeId, Transport, TransportEvents } from './types.ts';
 
 export interface GrpcTransportOptions {
   readonly self: NodeId;

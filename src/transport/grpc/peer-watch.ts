@@ -1,7 +1,7 @@
 // Is there a process at a peer's address? Asked with a bare TCP connect whenever a lane to it is not
 // up, because a stream's end alone says nothing: only a refused or an unanswered connect does.
 import net from 'node:net';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../../clock.ts';
 
 /** A kernel or a resolver says that nobody is there. Failures of this machine are not among them. */
 const absentCodes: ReadonlySet<string> = new Set([

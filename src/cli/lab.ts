@@ -1,0 +1,115 @@
+// `paceline lab`: the real node and client code under one seed, with faults; one seed, many, or a script.
+import { InvalidArgumentError } from 'commander';
+import { figuresText, lineText, timeline } from '../lab/report.ts';
+import { type RunResult, runSeed } from '../lab/run.ts';
+import { type SoakTotals, soak } from '../lab/soak.ts';
+import { note, onInterrupt, say, sayJson } from './output.ts';
+
+interface LabFlags {
+  readonly seed?: number;
+  readonly seeds?: number;
+  readonly from?: number;
+  readonly trace?: boolean;
+  readonly json?: boolean;
+}
+
+const seedMax = 2 ** 48;
+const barMs = 500;
+const lineMs = 10_000;
+
+export async function lab(flags: LabFlags): Promise<void> {
+  if (flags.seed !== undefined) await runOne(flags.seed, flags);
+  else await runMany(flags);
+}
+
+export function parseSeed(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0 && value <= seedMax) return value;
+  throw new InvalidArgumentError(`a whole number from 0 to ${seedMax}`);
+}
+
+async function runOne(seed: number, { trace = false, json = false }: LabFlags): Promise<void> {
+  let result = await runSeed({ seed, lines: trace });
+  if (trace) for (const line of result.lines) note(lineText(line, 10));
+  else if (result.broken !== null) result = await runSeed({ seed, lines: true });
+  if (json) sayJson(plain(result));
+  else sayOne(result);
+  if (result.broken !== null) process.exitCode = 1;
+}
+
+function sayOne(result: RunResult): void {
+  const { seed, shape, hash, simulatedMs, steps, figures, faults } = result;
+  const { nodes, partitions, clients } = shape;
+  say(`seed ${seed}: ${nodes} nodes, ${partitions} partitions, ${clients} clients`);
+  say(`  ${(simulatedMs / 1000).toFixed(0)} s simulated, ${steps.toLocaleString('en')} steps`);
+  say(figuresText(figures));
+  say('faults');
+  say(figuresText(faults));
+  say(`hash ${hash}`);
+  if (result.broken !== null) sayBroken(result);
+}
+
+function sayBroken(result: RunResult): void {
+  say(`\nseed ${result.seed} broke a rule\n`);
+  say(timeline(result));
+  say(`\nagain: paceline lab --seed ${result.seed}`);
+}
+
+async function runMany({ seeds = 100, from, json = false }: LabFlags): Promise<void> {
+  const first = from ?? Math.floor(Math.random() * 2 ** 32);
+  const startedMs = performance.now();
+  let isInterrupted = false;
+  onInterrupt(() => {
+    isInterrupted = true;
+  });
+  function* each(): Generator<number> {
+    for (let i = 0; i < seeds && !isInterrupted; i += 1) yield first + i;
+  }
+  const show = showSeeds(seeds, startedMs);
+  const totals = await soak({
+    seeds: each(),
+    brokenMax: 1,
+    onSeed: async (_, so) => {
+      show(so);
+      // Lets a signal come through.
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  });
+  const seconds = (performance.now() - startedMs) / 1000;
+  if (json) sayJson({ ...totals, first, seconds, broken: totals.broken.map(plain) });
+  else sayMany(totals, first, seconds);
+  if (totals.broken.length > 0) process.exitCode = 1;
+  for (const { seed } of json ? [] : totals.broken) sayBroken(await runSeed({ seed, lines: true }));
+}
+
+function sayMany(totals: SoakTotals, first: number, seconds: number): void {
+  const hours = (totals.simulatedMs / 3_600_000).toFixed(1);
+  const rate = (totals.seeds / seconds).toFixed(1);
+  say(`seeds ${first} to ${first + totals.seeds - 1}: ${hours} hours simulated, ${rate} seeds/s`);
+  say(`rules broken: ${totals.broken.length}`);
+  say(figuresText({ steps: totals.steps, ...totals.figures }));
+  say('faults');
+  say(figuresText(totals.faults));
+}
+
+/** A bar on a terminal, else a line every 10 s. */
+function showSeeds(seeds: number, startedMs: number): (totals: SoakTotals) => void {
+  const { stderr } = process;
+  let shownMs = startedMs;
+  return (totals) => {
+    const nowMs = performance.now();
+    if (nowMs - shownMs < (stderr.isTTY ? barMs : lineMs) && totals.seeds < seeds) return;
+    shownMs = nowMs;
+    const rate = (totals.seeds / ((nowMs - startedMs) / 1000)).toFixed(1);
+    const text = `${totals.seeds} of ${seeds} seeds, ${rate} seeds/s, ${totals.broken.length} broken`;
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}${totals.seeds === seeds ? '\n' : ''}`);
+    else note(text);
+  };
+}
+
+function plain({ broken, lines: _, ...result }: RunResult) {
+  return {
+    ...result,
+    broken: broken === null ? null : { rule: broken.rule, detail: broken.message },
+  };
+}

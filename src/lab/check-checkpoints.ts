@@ -1,0 +1,59 @@
+// Replicas whose rows stand at the same checkpoint hold the same rows (I10): all of a partition's rows on
+// the disk are compared whenever a checkpoint has been written.
+import { crc32 } from '../checksum.ts';
+import { checkpointKey, firstGeneration, rowsRange } from '../storage/keys.ts';
+import type { LabNode } from './lab-node.ts';
+import type { World } from './world.ts';
+
+interface Digest {
+  readonly value: string;
+  readonly node: string;
+}
+
+export class CheckpointChecker {
+  private readonly world: World;
+  /** By node and partition: the index of the checkpoint looked at last. */
+  private readonly seen = new Map<string, number>();
+  private readonly digests = new Map<string, Digest>();
+  /** Checkpoints that two replicas at least had. */
+  compared = 0;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  look(node: LabNode): void {
+    for (const { partition, checkpointIndex } of node.node?.replicas ?? []) {
+      const name = `${node.id} ${partition}`;
+      if (this.seen.get(name) === checkpointIndex) continue;
+      this.seen.set(name, checkpointIndex);
+      if (checkpointIndex > 0 && !node.disk.damaged) this.compare(node, partition, checkpointIndex);
+    }
+  }
+
+  private compare(node: LabNode, partition: number, index: number): void {
+    const value = digestOf(node, partition);
+    const place = `${partition} ${index}`;
+    const other = this.digests.get(place);
+    if (other === undefined) {
+      this.digests.set(place, { value, node: node.name });
+      return;
+    }
+    this.compared += 1;
+    if (other.value === value) return;
+    const detail = `partition ${partition}, checkpoint ${index}: ${other.node} has ${other.value}, ${node.name} ${value}`;
+    this.world.break('equal rows at equal checkpoints', detail);
+  }
+}
+
+/** How many rows, and a checksum over them and the checkpoint. */
+function digestOf({ disk }: LabNode, partition: number): string {
+  const place = { partition, generation: firstGeneration };
+  const { gte, lt } = rowsRange(place);
+  const rows = disk.rows.range(gte.toString('latin1'), lt.toString('latin1'));
+  let checksum = crc32(disk.rows.get(checkpointKey(place).toString('latin1')) ?? Buffer.alloc(0));
+  for (const [key, value] of rows) {
+    checksum = crc32(value, crc32(Buffer.from(key, 'latin1'), checksum));
+  }
+  return `${rows.length} rows (${checksum.toString(16)})`;
+}

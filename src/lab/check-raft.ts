@@ -1,0 +1,174 @@
+// What must hold after every step, whatever happened: looked up in the replicas themselves, and, for what
+// is promised to be durable, on the disks. An entry is known by its chain, which covers all before it.
+import { entryChainOf } from '../entry.ts';
+import type { Replica } from '../node/replica.ts';
+import { entryKey, firstGeneration } from '../storage/keys.ts';
+import type { LabNode } from './lab-node.ts';
+import type { World } from './world.ts';
+
+/** What a replica showed when it was last looked at; of one incarnation. */
+interface Seen {
+  readonly incarnation: number;
+  term: number;
+  commit: number;
+  applied: number;
+  last: number;
+  leads: boolean;
+}
+
+/** What is known of a partition over all replicas and incarnations. */
+interface Partition {
+  /** By term. */
+  readonly leaders: Map<number, string>;
+  /** Chains of committed entries, by index. */
+  readonly committed: string[];
+  /** By the term of a replica when it showed a commit index: the highest. */
+  readonly commitIn: Map<number, number>;
+  /** Chains by index and term, in any log. */
+  readonly chains: Map<string, string>;
+}
+
+export class RaftChecker {
+  private readonly world: World;
+  private readonly nodes: readonly LabNode[];
+  private readonly seen = new Map<string, Seen>();
+  private readonly partitions: Partition[] = [];
+
+  constructor(world: World, nodes: readonly LabNode[]) {
+    this.world = world;
+    this.nodes = nodes;
+  }
+
+  /** The highest index known to be committed. */
+  committed(partition: number): number {
+    return Math.max(0, this.of(partition).committed.length - 1);
+  }
+
+  /** Elections won so far, of all partitions. */
+  get elections(): number {
+    return this.partitions.reduce((sum, { leaders }) => sum + leaders.size, 0);
+  }
+
+  look(node: LabNode): void {
+    for (const replica of node.node?.replicas ?? []) this.lookAt(node, replica);
+  }
+
+  private lookAt(node: LabNode, replica: Replica): void {
+    const { raft, partition } = replica;
+    const name = `${node.id} ${partition}`;
+    const { incarnation } = node.machine;
+    let seen = this.seen.get(name);
+    if (seen?.incarnation !== incarnation) {
+      const { term, commit, applied, lastIndex } = raft;
+      seen = { incarnation, term, commit: 0, applied, last: 0, leads: false };
+      this.seen.set(name, seen);
+      if (commit > lastIndex)
+        this.broken('the log reaches the commit index', node, partition, name);
+    }
+    const who = `${node.name}, partition ${partition}`;
+    if (raft.term < seen.term) this.broken('a term never falls', node, partition, who);
+    if (raft.commit < seen.commit) this.broken('a commit index never falls', node, partition, who);
+    if (raft.applied < seen.applied) this.broken('applied never falls', node, partition, who);
+    if (raft.applied > raft.commit)
+      this.broken('only what is committed is applied', node, partition, who);
+    this.lookAtLog(replica, seen, who);
+    if (raft.commit > seen.commit) this.lookAtCommit(node, replica, seen.commit, who);
+    const leads = raft.role === 'leader';
+    if (leads && (!seen.leads || raft.term !== seen.term)) this.lookAtLeader(node, replica, who);
+    seen.term = raft.term;
+    seen.commit = raft.commit;
+    seen.applied = raft.applied;
+    seen.last = raft.lastIndex;
+    seen.leads = leads;
+  }
+
+  /** Log matching: entries of one index and term are the same, and so is everything before them. */
+  private lookAtLog({ raft, partition }: Replica, seen: Seen, who: string): void {
+    if (raft.lastIndex === seen.last && raft.term === seen.term) return;
+    const { chains } = this.of(partition);
+    const from = Math.min(seen.last, raft.lastIndex - 1) + 1;
+    for (let index = Math.max(1, from); index <= raft.lastIndex; index += 1) {
+      const entry = raft.entry(index);
+      if (entry === null) continue;
+      const place = `${index} ${entry.term}`;
+      const chain = hex(entry.chain);
+      const known = chains.get(place);
+      if (known === undefined) chains.set(place, chain);
+      else if (known !== chain) {
+        this.world.break('log matching', `${who}: entry ${index} of term ${entry.term} differs`);
+      }
+    }
+  }
+
+  private lookAtCommit(node: LabNode, replica: Replica, from: number, who: string): void {
+    const { raft, partition } = replica;
+    const { committed, commitIn } = this.of(partition);
+    for (let index = from + 1; index <= raft.commit; index += 1) {
+      const chain = raft.chainAt(index);
+      if (chain === null) continue;
+      const known = committed[index];
+      if (known === undefined) committed[index] = hex(chain);
+      else if (known !== hex(chain)) {
+        const detail = `${who}: entry ${index} is committed here, another one elsewhere`;
+        this.world.break('state machine safety', detail);
+      }
+    }
+    const known = commitIn.get(raft.term) ?? 0;
+    if (raft.commit <= known) return;
+    commitIn.set(raft.term, raft.commit);
+    this.lookAtDisks(node, replica, who);
+  }
+
+  /** What is committed is on the disks of a majority. */
+  private lookAtDisks(node: LabNode, { raft, partition }: Replica, who: string): void {
+    const index = raft.commit;
+    const chain = raft.chainAt(index);
+    if (chain === null) return;
+    const key = entryKey({ partition, generation: firstGeneration }, index).toString('latin1');
+    const have = this.nodes.filter(({ disk }) => {
+      const stored = disk.rows.get(key);
+      return disk.damaged || (stored !== undefined && entryChainOf(stored).equals(chain));
+    });
+    if (have.length * 2 > node.config.nodes.size) return;
+    const on = have.map(({ name }) => name).join(', ') || 'no node';
+    const detail = `${who}: entry ${index} is committed, and on the disk of ${on}`;
+    this.world.break('what is committed is durable on a majority', detail);
+  }
+
+  private lookAtLeader(node: LabNode, { raft, partition }: Replica, who: string): void {
+    const { leaders, commitIn, committed } = this.of(partition);
+    const other = leaders.get(raft.term);
+    if (other !== undefined && other !== node.name) {
+      const detail = `${who}: leads term ${raft.term}, which ${other} led`;
+      this.world.break('one leader a term', detail);
+    }
+    leaders.set(raft.term, node.name);
+    for (const [term, index] of commitIn) {
+      if (term >= raft.term) continue;
+      const chain = raft.chainAt(index);
+      const isThere = chain === null ? index <= raft.applied : hex(chain) === committed[index];
+      if (isThere) continue;
+      const detail = `${who}: leads term ${raft.term} without entry ${index}, committed in term ${term}`;
+      this.world.break('a leader has all that is committed', detail);
+    }
+  }
+
+  private of(partition: number): Partition {
+    let found = this.partitions[partition];
+    if (found === undefined) {
+      found = { leaders: new Map(), committed: [], commitIn: new Map(), chains: new Map() };
+      this.partitions[partition] = found;
+    }
+    return found;
+  }
+
+  private broken(rule: string, node: LabNode, partition: number, who: string): void {
+    const raft = node.node?.replicas[partition]?.raft;
+    const facts = `term ${raft?.term}, commit ${raft?.commit}, applied ${raft?.applied}`;
+    this.world.break(rule, `${who}: ${facts}`);
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}

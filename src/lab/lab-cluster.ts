@@ -1,0 +1,137 @@
+// The machines of one run, put together: nodes with their disks, and clients, on one network.
+import { assert } from '../assert.ts';
+import { PacelineClient } from '../client/client.ts';
+import { CheckpointChecker } from './check-checkpoints.ts';
+import { RaftChecker } from './check-raft.ts';
+import { Disk } from './disk.ts';
+import { LabNode } from './lab-node.ts';
+import { Machine } from './machine.ts';
+import { Network } from './network.ts';
+import { RpcTransport } from './rpc.ts';
+import { addressOf, configOf, type Shape } from './shape.ts';
+import type { Actor, World } from './world.ts';
+
+export interface LabClient {
+  readonly machine: Machine;
+  /** The client of its newest incarnation. */
+  client: PacelineClient;
+}
+
+export class LabCluster {
+  readonly world: World;
+  readonly shape: Shape;
+  readonly network: Network;
+  readonly nodes: readonly LabNode[];
+  readonly clients: LabClient[] = [];
+  readonly raft: RaftChecker;
+  readonly checkpoints: CheckpointChecker;
+  private readonly byMachine: ReadonlyMap<Actor, LabNode>;
+
+  constructor(world: World, shape: Shape) {
+    this.world = world;
+    this.shape = shape;
+    this.network = new Network(world, shape.networkMs);
+    this.nodes = Array.from({ length: shape.nodes }, (_, i) => this.createNode(i + 1));
+    this.byMachine = new Map(this.nodes.map((node) => [node.machine, node]));
+    this.raft = new RaftChecker(world, this.nodes);
+    this.checkpoints = new CheckpointChecker(world);
+    world.afterStep = (actor) => this.look(actor);
+  }
+
+  start(): void {
+    for (const node of this.nodes) node.start();
+  }
+
+  /** Whose disk is whole. */
+  get healthy(): readonly LabNode[] {
+    return this.nodes.filter(({ disk }) => !disk.damaged);
+  }
+
+  /** How many more may lose their disks for good. */
+  get spare(): number {
+    const lost = this.nodes.length - this.healthy.length;
+    return Math.floor((this.nodes.length - 1) / 2) - lost;
+  }
+
+  addClient(name: string, options: { readonly timeoutMs: number }): LabClient {
+    const machine = new Machine(this.world, name);
+    machine.start();
+    const added = { machine, client: this.createClient(machine, options.timeoutMs) };
+    this.clients.push(added);
+    return added;
+  }
+
+  /** A new process on the machine of a client, which knows nothing of the one before. */
+  restartClient(of: LabClient, timeoutMs: number): void {
+    of.machine.kill();
+    of.machine.start();
+    of.client = this.createClient(of.machine, timeoutMs);
+  }
+
+  /** Cuts, slowness and losses end, clocks are right, every process runs again. */
+  heal(): void {
+    this.network.healAll();
+    for (const { machine } of this.clients) machine.resume();
+    for (const node of this.nodes) {
+      node.disk.endFaults();
+      node.machine.resume();
+      node.machine.setRate(1);
+      node.machine.setWallRight();
+      node.supervised = true;
+      node.start();
+    }
+  }
+
+  /** Every partition has a leader that all healthy nodes know, and all have applied the same. */
+  get hasConverged(): boolean {
+    const nodes = this.healthy;
+    return Array.from({ length: this.shape.partitions }, (_, partition) => partition).every(
+      (partition) => {
+        const rafts = nodes.map((node) => raftOf(node, partition));
+        // It may be one whose disk is damaged where nobody has looked yet.
+        const leader = this.nodes
+          .map((node) => raftOf(node, partition))
+          .find((raft) => raft?.role === 'leader');
+        return rafts.every(
+          (raft) =>
+            raft !== undefined &&
+            leader !== undefined &&
+            raft.leader === leader.self &&
+            raft.applied === leader.lastIndex,
+        );
+      },
+    );
+  }
+
+  private createNode(id: number): LabNode {
+    const { world, network, shape } = this;
+    const machine = new Machine(world, `node ${id}`);
+    const disk = new Disk(machine, shape.disk);
+    return new LabNode({ machine, disk, network, config: configOf(shape, id) });
+  }
+
+  private createClient(machine: Machine, timeoutMs: number): PacelineClient {
+    const { random } = machine;
+    return new PacelineClient({
+      servers: this.nodes.map(({ id }) => addressOf(id)),
+      transport: new RpcTransport(this.network, machine),
+      clock: machine,
+      random: random.next,
+      clientId: `${machine.name} ${machine.incarnation}`,
+      appendTimeoutMs: timeoutMs,
+      readTimeoutMs: timeoutMs,
+    });
+  }
+
+  private look(actor: Actor | null): void {
+    const node = actor === null ? undefined : this.byMachine.get(actor);
+    if (node?.node == null) return;
+    assert(node.machine === actor, 'a step is of one machine');
+    this.raft.look(node);
+    this.checkpoints.look(node);
+  }
+}
+
+function raftOf({ node }: LabNode, partition: number) {
+  return node?.replicas[partition]?.raft;
+}

@@ -1,0 +1,99 @@
+// One simulated machine with one process on it: it can die, be started again, be stopped for a while, and
+// its clocks can run fast or slow and be set. What was to happen to a process that died never happens.
+import type { Clock, Timer } from '../clock.ts';
+import type { Random } from './random.ts';
+import type { Actor, World } from './world.ts';
+
+/** 2026-01-01, in ms. */
+const wallStartMs = 1_767_225_600_000;
+
+export class Machine implements Actor, Clock {
+  readonly name: string;
+  readonly world: World;
+  readonly random: Random;
+  alive = false;
+  incarnation = 0;
+  private stoppedUntilMs = 0;
+  /** Of the monotonic clock: ms it shows for each that passes. */
+  private rate = 1;
+  private shownMs: number;
+  private shownAtMs = 0;
+  private wallOffsetMs = 0;
+  /** Called at the death of each incarnation. */
+  private readonly mourners: (() => void)[] = [];
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+    this.random = world.random.fork();
+    this.shownMs = this.random.between(1_000, 1_000_000);
+  }
+
+  heldUntilMs(incarnation: number): number | null {
+    if (!this.alive || incarnation !== this.incarnation) return Infinity;
+    return this.stoppedUntilMs > this.world.nowMs ? this.stoppedUntilMs : null;
+  }
+
+  start(): void {
+    this.alive = true;
+    this.incarnation += 1;
+  }
+
+  kill(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.stoppedUntilMs = 0;
+    for (const mourn of this.mourners.splice(0)) mourn();
+  }
+
+  /** Once, when this incarnation dies. */
+  onDeath(call: () => void): void {
+    this.mourners.push(call);
+  }
+
+  /** SIGSTOP, and SIGCONT after `ms`. */
+  stop(ms: number): void {
+    this.stoppedUntilMs = Math.max(this.stoppedUntilMs, this.world.nowMs + ms);
+  }
+
+  get isStopped(): boolean {
+    return this.stoppedUntilMs > this.world.nowMs;
+  }
+
+  /** Ends a stop, and what the clocks had of drift and steps stays. */
+  resume(): void {
+    this.stoppedUntilMs = 0;
+  }
+
+  setRate(rate: number): void {
+    this.shownMs = this.monotonicMs();
+    this.shownAtMs = this.world.nowMs;
+    this.rate = rate;
+  }
+
+  stepWall(ms: number): void {
+    this.wallOffsetMs += ms;
+  }
+
+  setWallRight(): void {
+    this.wallOffsetMs = 0;
+  }
+
+  // Clock
+
+  monotonicMs(): number {
+    return this.shownMs + (this.world.nowMs - this.shownAtMs) * this.rate;
+  }
+
+  wallMs(): number {
+    return Math.floor(wallStartMs + this.world.nowMs + this.wallOffsetMs);
+  }
+
+  after(delayMs: number, call: () => void): Timer {
+    return this.world.after(Math.max(0, delayMs) / this.rate, this, call);
+  }
+
+  soon(call: () => void): void {
+    this.world.after(0, this, call);
+  }
+}

@@ -1,0 +1,138 @@
+// One run of the lab: a cluster and its clients under one seed. First come faults, and nothing may break;
+// then the faults end, and everything must come to its end: every operation answered, all replicas equal.
+// At last what clients saw is judged against what is stored.
+import { checkHistory } from './check-history.ts';
+import { drawFault, faults } from './faults.ts';
+import { readFinals } from './finals.ts';
+import { LabCluster } from './lab-cluster.ts';
+import { drawShape, type Shape } from './shape.ts';
+import type { TraceLine } from './trace.ts';
+import { Workload } from './workload.ts';
+import type { RuleBroken } from './world.ts';
+import { World } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Keeps what happened as lines. */
+  readonly lines?: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly shape: Shape;
+  readonly broken: RuleBroken | null;
+  /** Over everything that happened: two runs of one seed have the same. */
+  readonly hash: string;
+  readonly simulatedMs: number;
+  readonly steps: number;
+  readonly figures: Readonly<Record<string, number>>;
+  /** What was done, and what of it somebody suffered, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly lines: readonly TraceLine[];
+}
+
+/** The cluster's first election, the faults, and at least so much in all. */
+const phases = { calmMs: 1500, faultsMs: 40_000, healMs: 60_000, leastMs: 60_000 } as const;
+
+export async function runSeed({ seed, lines = false }: RunOptions): Promise<RunResult> {
+  const world = new World(seed, lines);
+  const release = world.catchRejections();
+  try {
+    return await run(world, seed);
+  } finally {
+    release();
+  }
+}
+
+async function run(world: World, seed: number): Promise<RunResult> {
+  const shape = drawShape(world.random);
+  const cluster = new LabCluster(world, shape);
+  const workload = new Workload(cluster);
+  cluster.start();
+  await world.run(phases.calmMs);
+  const done = await runFaults(cluster);
+  cluster.heal();
+  workload.stop();
+  world.say('lab', () => 'the faults end');
+  const healedMs = world.nowMs;
+  await world.run(healedMs + phases.healMs, () => workload.isOver && cluster.hasConverged);
+  if (world.broken === null) judgeLiveness(cluster, workload);
+  const figures = world.broken === null ? await judge(cluster, workload) : {};
+  await world.run(phases.leastMs);
+  return {
+    ...{ seed, shape, broken: world.broken, hash: world.trace.hash },
+    ...{ simulatedMs: world.nowMs, steps: world.steps, lines: world.trace.lines ?? [] },
+    figures: { ...figures, elections: cluster.raft.elections },
+    faults: { ...done, ...suffered(cluster) },
+  };
+}
+
+async function runFaults(cluster: LabCluster): Promise<Record<string, number>> {
+  const { world } = cluster;
+  const random = world.random.fork();
+  const done: Record<string, number> = {};
+  // A run has some kinds of faults only: where there are all of them, few are met alone.
+  const among = Object.keys(faults).filter(() => random.chance(0.4));
+  if (among.length === 0) among.push('kill');
+  const paceMs = random.pick([500, 1500, 4000]);
+  while (world.broken === null && world.nowMs < phases.faultsMs) {
+    const name = drawFault(random, among);
+    const alive = cluster.nodes.filter(({ node }) => node !== null);
+    const node = alive.length === 0 ? null : random.pick(alive);
+    const undo = faults[name]?.begin({ cluster, random, node }) ?? null;
+    if (undo !== null) {
+      done[name] = (done[name] ?? 0) + 1;
+      world.say('lab', () => `${name}${node === null ? '' : ` (${node.name})`}`);
+      const lastsMs = random.pick([50, 300, 1000, 3000, 8000]);
+      world.after(lastsMs, null, undo);
+    }
+    await world.run(world.nowMs + paceMs * (0.2 + 1.6 * random.next()));
+  }
+  return done;
+}
+
+function judgeLiveness(cluster: LabCluster, workload: Workload): void {
+  const { world } = cluster;
+  if (workload.isOver && cluster.hasConverged) return;
+  const nodes = cluster.nodes.map(({ name, node, ends }) => {
+    const rafts = node?.replicas.map(({ raft }) => {
+      return `${raft.role} of term ${raft.term}, applied ${raft.applied}/${raft.lastIndex}`;
+    });
+    return `${name}: ${rafts?.join('; ') || (node?.waitingFor ?? `does not run: ${ends.at(-1)}`)}`;
+  });
+  const operations = workload.isOver ? 'every operation ended' : 'operations have not ended';
+  const detail = `${phases.healMs / 1000} s after the last fault ${operations}\n${nodes.join('\n')}`;
+  world.break('everything comes to its end once the faults have', detail);
+}
+
+async function judge(cluster: LabCluster, workload: Workload): Promise<Record<string, number>> {
+  const { world } = cluster;
+  const heads = await readFinals(cluster, workload);
+  const verdict = checkHistory(workload.history, cluster.healthy.length);
+  const [first] = verdict.violations;
+  if (first !== undefined) world.break('histories', verdict.violations.join('\n'));
+  const deadlineMs = world.nowMs + phases.healMs;
+  await world.run(deadlineMs, () => workload.behind(heads).length === 0);
+  const behind = workload.behind(heads);
+  if (behind.length > 0) world.break('a follower gets everything', behind.join('\n'));
+  return { ...verdict.figures, checkpoints: cluster.checkpoints.compared };
+}
+
+/** What machines, disks and links had of it. */
+function suffered(cluster: LabCluster): Record<string, number> {
+  const { lost, duplicated, reordered, held, broken } = cluster.network.counts;
+  const sum = (pick: (node: (typeof cluster.nodes)[number]) => number) =>
+    cluster.nodes.reduce((total, node) => total + pick(node), 0);
+  return {
+    'frames lost': lost,
+    'frames doubled': duplicated,
+    'frames out of order': reordered,
+    'frames held by a cut': held,
+    'connections broken': broken,
+    'processes ended': sum(({ machine }) => machine.incarnation - (machine.alive ? 1 : 0)),
+    'writes lost in a crash': sum(({ disk }) => disk.met.lost),
+    'writes kept in a crash': sum(({ disk }) => disk.met.kept),
+    'writes stalled': sum(({ disk }) => disk.met.stalled),
+    'writes failed': sum(({ disk }) => disk.met.refused),
+  };
+}

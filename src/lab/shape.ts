@@ -1,0 +1,80 @@
+// What one run is made of, drawn from its seed: how many nodes, partitions and clients, how fast the disks
+// and the network are, and limits small enough that rare paths are walked often.
+import {
+  defaultLimits,
+  defaultRaftConfig,
+  type NodeConfig,
+  type NodeLimits,
+} from '../node/config.ts';
+import { defaultDedupeWindow } from '../order/dedupe.ts';
+import type { DiskTimes } from './disk.ts';
+import type { Random } from './random.ts';
+
+export interface Shape {
+  readonly nodes: number;
+  readonly partitions: number;
+  readonly clients: number;
+  readonly conversations: number;
+  readonly lease: boolean;
+  readonly disk: DiskTimes;
+  readonly networkMs: number;
+  readonly limits: NodeLimits;
+  readonly raft: NodeConfig['raft'];
+}
+
+export function drawShape(random: Random): Shape {
+  const nodes = random.pick([3, 3, 3, 3, 3, 5, 5, 1]);
+  return {
+    nodes,
+    partitions: random.pick([1, 1, 2, 4]),
+    clients: random.between(2, 3),
+    conversations: random.between(2, 6),
+    lease: random.chance(0.25),
+    disk: { readMs: random.pick([0.05, 0.2, 2]), syncMs: random.pick([0.5, 2, 10]) },
+    networkMs: random.pick([0.2, 0.2, 1, 10]),
+    limits: drawLimits(random),
+    raft: drawRaft(random),
+  };
+}
+
+export function configOf(shape: Shape, id: number): NodeConfig {
+  const ids = Array.from({ length: shape.nodes }, (_, i) => i + 1);
+  const nodes = new Map(ids.map((each) => [each, addressOf(each)]));
+  const { partitions, lease, limits, raft } = shape;
+  const cluster = {
+    ...{ name: 'lab', partitions, lease },
+    ...{ mapping: 'mix' as const, dedupe: defaultDedupeWindow },
+  };
+  return { id, address: addressOf(id), nodes, cluster, limits, raft, version: 'lab' };
+}
+
+export function addressOf(id: number): string {
+  return `node-${id}:7400`;
+}
+
+function drawLimits(random: Random): NodeLimits {
+  return {
+    ...defaultLimits,
+    entryBytesTarget: random.pick([200, 2000, 16_384]),
+    sequenceWindow: random.pick([4, 64, 512]),
+    batchBytesMax: random.pick([2000, 64_000, 4_194_304]),
+    frameBytesMax: random.pick([2000, 64_000, 1_048_576]),
+    uncommittedBytesMax: random.pick([2000, 64_000, 8_388_608]),
+    checkpointRowsMax: random.pick([5, 50, 2000]),
+    checkpointBytesMax: random.pick([2000, 16_384, 262_144]),
+    checkpointIdleMs: random.pick([200, 1000]),
+    queuedCommandsMax: random.pick([32, 1024, 16_384]),
+  };
+}
+
+function drawRaft(random: Random): NodeConfig['raft'] {
+  const { lease: _lease, ...usual } = defaultRaftConfig;
+  return {
+    ...usual,
+    appendBytesMax: random.pick([500, 8000, 1_048_576]),
+    inflightAppendsMax: random.pick([1, 4, 256]),
+    inflightBytesMax: random.pick([1000, 64_000, 8_388_608]),
+    memoryBytesMax: random.pick([500, 5000, 1_048_576]),
+    quiesceAfterMs: random.pick([500, 3000]),
+  };
+}

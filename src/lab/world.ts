@@ -1,0 +1,190 @@
+// Simulated time: everything that will happen stands in one queue, in the order of its time, and at the
+// same time in the order in which it was put there. Between two events every promise is let settle, as an
+// event loop does between two callbacks; nothing here waits for a real clock, disk or socket.
+import { assert } from '../assert.ts';
+import { Random } from './random.ts';
+import { Trace } from './trace.ts';
+
+/** Who an event happens to; it decides whether it still may. */
+export interface Actor {
+  readonly name: string;
+  /** null: now; Infinity: never (it is dead); else it has to wait until then (it is stopped). */
+  heldUntilMs(incarnation: number): number | null;
+  readonly incarnation: number;
+}
+
+export interface Scheduled {
+  cancel(): void;
+}
+
+class Event implements Scheduled {
+  atMs: number;
+  readonly order: number;
+  readonly actor: Actor | null;
+  readonly incarnation: number;
+  call: (() => void) | null;
+
+  constructor(atMs: number, order: number, actor: Actor | null, call: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.actor = actor;
+    this.incarnation = actor?.incarnation ?? 0;
+    this.call = call;
+  }
+
+  cancel(): void {
+    this.call = null;
+  }
+
+  isBefore(other: Event): boolean {
+    return this.atMs < other.atMs || (this.atMs === other.atMs && this.order < other.order);
+  }
+}
+
+/** More events at one moment than any right run has. */
+const momentStepsMax = 20_000;
+const nothingThrows = 'nothing throws';
+
+/** A rule that must hold was broken; the run ends. */
+export class RuleBroken extends Error {
+  override readonly name = 'RuleBroken';
+  readonly rule: string;
+
+  constructor(rule: string, detail: string) {
+    super(detail);
+    this.rule = rule;
+  }
+}
+
+export class World {
+  readonly random: Random;
+  readonly trace: Trace;
+  nowMs = 0;
+  /** Events that happened. */
+  steps = 0;
+  /** The first rule that was broken. */
+  broken: RuleBroken | null = null;
+  /** Called after every event, once its promises have settled. */
+  afterStep: (actor: Actor | null) => void = () => {};
+  private readonly queue: Event[] = [];
+  private orders = 0;
+  private momentSteps = 0;
+
+  constructor(seed: number, keepsLines: boolean) {
+    this.random = new Random(seed);
+    this.trace = new Trace(keepsLines);
+  }
+
+  /** Happens to `actor` after `delayMs`; to nobody where it is null. */
+  after(delayMs: number, actor: Actor | null, call: () => void): Scheduled {
+    assert(delayMs >= 0, 'nothing happens in the past');
+    const event = new Event(this.nowMs + delayMs, this.orders++, actor, call);
+    this.push(event);
+    return event;
+  }
+
+  say(who: string, text: () => string): void {
+    this.trace.say(this.nowMs, who, text);
+  }
+
+  break(rule: string, detail: string): void {
+    this.broken ??= new RuleBroken(rule, detail);
+  }
+
+  /** A promise that nobody waits for and that fails breaks a rule; until the returned function is called. */
+  catchRejections(): () => void {
+    const onRejection = (error: unknown) => this.break(nothingThrows, textOf(error));
+    process.on('unhandledRejection', onRejection);
+    return () => process.off('unhandledRejection', onRejection);
+  }
+
+  /** Lets things happen until `endMs`, until `isDone`, or until a rule is broken. */
+  async run(endMs: number, isDone: () => boolean = () => false): Promise<void> {
+    await settled();
+    while (this.broken === null && !isDone()) {
+      const event = this.queue[0];
+      if (event === undefined || event.atMs > endMs) {
+        this.nowMs = Math.max(this.nowMs, endMs);
+        return;
+      }
+      this.pop();
+      if (event.call === null) continue;
+      this.passTo(event.atMs);
+      const heldUntilMs = event.actor?.heldUntilMs(event.incarnation) ?? null;
+      if (heldUntilMs !== null) {
+        event.atMs = heldUntilMs;
+        if (heldUntilMs !== Infinity) this.push(event);
+        continue;
+      }
+      this.happen(event, event.call);
+      await settled();
+      this.afterStep(event.actor);
+    }
+  }
+
+  private happen(event: Event, call: () => void): void {
+    this.steps += 1;
+    this.momentSteps += 1;
+    if (this.momentSteps > momentStepsMax) {
+      this.break('time goes on', `${event.actor?.name ?? 'the lab'} does not come to rest`);
+    }
+    this.trace.note(event.order);
+    this.trace.noteTime(event.atMs);
+    try {
+      call();
+    } catch (error) {
+      if (error instanceof RuleBroken) this.broken ??= error;
+      else this.break(nothingThrows, textOf(error));
+    }
+  }
+
+  private passTo(atMs: number): void {
+    if (atMs <= this.nowMs) return;
+    this.nowMs = atMs;
+    this.momentSteps = 0;
+  }
+
+  private push(event: Event): void {
+    const { queue } = this;
+    let at = queue.length;
+    queue.push(event);
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = queue[above];
+      if (parent === undefined || !event.isBefore(parent)) break;
+      queue[at] = parent;
+      at = above;
+    }
+    queue[at] = event;
+  }
+
+  private pop(): void {
+    const { queue } = this;
+    const last = queue.pop();
+    if (last === undefined || queue.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      const right = queue[child + 1];
+      let least = queue[child];
+      if (least === undefined) break;
+      if (right?.isBefore(least)) {
+        least = right;
+        child += 1;
+      }
+      if (!least.isBefore(last)) break;
+      queue[at] = least;
+      at = child;
+    }
+    queue[at] = last;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Resolves once no promise has anything left to do: Node runs a tick only when all have settled. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
+}
