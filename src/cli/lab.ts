@@ -1,7 +1,16 @@
 // `paceline lab`: the real node and client code under one seed, with faults; one seed, many, or a script.
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { InvalidArgumentError } from 'commander';
+import { PacelineError } from '../errors.ts';
 import { figuresText, lineText, timeline } from '../lab/report.ts';
 import { type RunResult, runSeed } from '../lab/run.ts';
+import {
+  runScenario,
+  type Scenario,
+  type ScenarioCluster,
+  type ScenarioResult,
+} from '../lab/scenario.ts';
 import { type SoakTotals, soak } from '../lab/soak.ts';
 import { note, onInterrupt, say, sayJson } from './output.ts';
 
@@ -9,6 +18,7 @@ interface LabFlags {
   readonly seed?: number;
   readonly seeds?: number;
   readonly from?: number;
+  readonly script?: string;
   readonly trace?: boolean;
   readonly json?: boolean;
 }
@@ -18,7 +28,8 @@ const barMs = 500;
 const lineMs = 10_000;
 
 export async function lab(flags: LabFlags): Promise<void> {
-  if (flags.seed !== undefined) await runOne(flags.seed, flags);
+  if (flags.script !== undefined) await runScript(flags.script, flags);
+  else if (flags.seed !== undefined) await runOne(flags.seed, flags);
   else await runMany(flags);
 }
 
@@ -107,7 +118,48 @@ function showSeeds(seeds: number, startedMs: number): (totals: SoakTotals) => vo
   };
 }
 
-function plain({ broken, lines: _, ...result }: RunResult) {
+/** One seed after the other; the first that breaks a rule is told in full. */
+async function runScript(file: string, flags: LabFlags): Promise<void> {
+  const { seed, seeds = 1, from = 1, trace = false, json = false } = flags;
+  const script = await loadScript(file);
+  const first = seed ?? from;
+  for (let each = first; each < first + (seed === undefined ? seeds : 1); each += 1) {
+    let result = await runScenario({ ...script, seed: each, lines: trace });
+    if (trace) for (const line of result.lines) note(lineText(line, 10));
+    else if (result.broken !== null) {
+      result = await runScenario({ ...script, seed: each, lines: true });
+    }
+    if (json) sayJson(plain(result));
+    else sayScript(file, result);
+    if (result.broken === null) continue;
+    process.exitCode = 1;
+    return;
+  }
+}
+
+function sayScript(file: string, result: ScenarioResult): void {
+  const { seed, hash, broken, simulatedMs } = result;
+  const end = broken === null ? 'holds' : 'breaks a rule';
+  say(
+    `${file}, seed ${seed}: ${end} (${(simulatedMs / 1000).toFixed(1)} s simulated, hash ${hash})`,
+  );
+  if (broken === null) return;
+  say(`\n${timeline(result)}\n\nagain: paceline lab --script ${file} --seed ${seed}`);
+}
+
+/** What the file exports: `scenario`, and perhaps `cluster`. */
+async function loadScript(file: string): Promise<{ scenario: Scenario; cluster: ScenarioCluster }> {
+  const bad = (message: string) =>
+    new PacelineError({ reason: 'BAD_REQUEST', field: 'script', message: `script: ${message}` });
+  const loaded = await import(pathToFileURL(path.resolve(file)).href).catch((error: unknown) => {
+    throw bad(`${file} cannot be loaded: ${error instanceof Error ? error.message : error}`);
+  });
+  const { scenario, cluster = {} } = loaded;
+  if (typeof scenario !== 'function') throw bad(`${file} exports no function named scenario`);
+  return { scenario, cluster };
+}
+
+function plain({ broken, lines: _, ...result }: RunResult | ScenarioResult) {
   return {
     ...result,
     broken: broken === null ? null : { rule: broken.rule, detail: broken.message },

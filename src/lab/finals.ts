@@ -1,7 +1,6 @@
 // The state after everything ended: every conversation read whole from every healthy node, into the
 // history, and what must hold in it by itself.
 import type { Message } from '../client/message.ts';
-import { PacelineError } from '../errors.ts';
 import type { LabCluster } from './lab-cluster.ts';
 import { addressOf } from './shape.ts';
 import { pairOf, type Workload } from './workload.ts';
@@ -9,46 +8,57 @@ import { pairOf, type Workload } from './workload.ts';
 const pageLimit = 1000;
 const readingMs = 30_000;
 
-/** Heads by conversation. */
-export async function readFinals(
-  cluster: LabCluster,
-  workload: Workload,
-): Promise<ReadonlyMap<string, number>> {
-  const { world } = cluster;
-  const heads = new Map<string, number>();
-  const observer = cluster.addClient('observer', { timeoutMs: readingMs });
-  let isDone = false;
-  const reading = async () => {
-    for (const { id } of cluster.healthy) {
-      const process = workload.newProcess();
-      for (const conversation of workload.conversations) {
-        const limit = Number.MAX_SAFE_INTEGER;
-        const base = {
-          process,
-          conversation,
-          level: 'eventual',
-          node: id,
-          after: 0,
-          limit,
-        } as const;
-        const read = { ...base, op: 'read', final: true } as const;
-        workload.record({ ...read, type: 'invoke' });
-        const messages = await readAll(observer.client, conversation, id);
-        workload.record({ ...read, type: 'ok', messages: messages.map(pairOf) });
-        heads.set(conversation, messages.at(-1)?.seq ?? 0);
-        const wrong = wrongIn(messages);
-        if (wrong !== null) world.break('numbers of a conversation', `${conversation}: ${wrong}`);
-      }
-    }
-    isDone = true;
-  };
-  reading().catch((error: unknown) => {
-    const text = error instanceof PacelineError ? `${error.reason} ${error.message}` : `${error}`;
-    world.break('everything can be read at the end', text);
+/** By conversation: its messages, the same on every node. */
+export type FinalReads = ReadonlyMap<string, readonly Message[]>;
+
+/** Every conversation from every healthy node, into the history. */
+export async function readFinals(cluster: LabCluster, workload: Workload): Promise<FinalReads> {
+  const processes = new Map(cluster.healthy.map(({ id }) => [id, workload.newProcess()]));
+  return readAllNodes(cluster, workload.conversations, (node, conversation, messages) => {
+    const process = processes.get(node) ?? 0;
+    const limit = Number.MAX_SAFE_INTEGER;
+    const base = { process, conversation, level: 'eventual', node, after: 0, limit } as const;
+    const read = { ...base, op: 'read', final: true } as const;
+    workload.record({ ...read, type: 'invoke' });
+    workload.record({ ...read, type: 'ok', messages: messages.map(pairOf) });
   });
-  await world.run(world.nowMs + readingMs, () => isDone);
-  if (!isDone) world.break('everything can be read at the end', 'the reads did not end');
-  return heads;
+}
+
+/** The same without a history: nodes are compared with each other. */
+export async function judgeFinals(
+  cluster: LabCluster,
+  conversations: readonly string[],
+): Promise<FinalReads> {
+  const firsts = new Map<string, string>();
+  return readAllNodes(cluster, conversations, (node, conversation, messages) => {
+    const text = JSON.stringify(messages.map(pairOf));
+    const first = firsts.get(conversation);
+    firsts.set(conversation, first ?? text);
+    if (first === undefined || first === text) return;
+    cluster.world.break('all nodes hold the same', `${conversation} differs on node ${node}`);
+  });
+}
+
+type OnRead = (node: number, conversation: string, messages: readonly Message[]) => void;
+
+async function readAllNodes(
+  cluster: LabCluster,
+  conversations: readonly string[],
+  onRead: OnRead,
+): Promise<FinalReads> {
+  const { world } = cluster;
+  const finals = new Map<string, readonly Message[]>();
+  const observer = cluster.addClient('observer', { timeoutMs: readingMs });
+  for (const { id } of cluster.healthy) {
+    for (const conversation of conversations) {
+      const messages = await readAll(observer.client, conversation, id);
+      onRead(id, conversation, messages);
+      finals.set(conversation, messages);
+      const wrong = wrongIn(messages);
+      if (wrong !== null) world.break('numbers of a conversation', `${conversation}: ${wrong}`);
+    }
+  }
+  return finals;
 }
 
 async function readAll(

@@ -68,13 +68,11 @@ export class LabCluster {
     of.client = this.createClient(of.machine, timeoutMs);
   }
 
-  /** Cuts, slowness and losses end, clocks are right, every process runs again. */
+  /** Cuts, slowness and losses end, clocks are right, every process runs again; a stop ends by itself. */
   heal(): void {
     this.network.healAll();
-    for (const { machine } of this.clients) machine.resume();
     for (const node of this.nodes) {
       node.disk.endFaults();
-      node.machine.resume();
       node.machine.setRate(1);
       node.machine.setWallRight();
       node.supervised = true;

@@ -56,15 +56,6 @@ export class Machine implements Actor, Clock {
     this.stoppedUntilMs = Math.max(this.stoppedUntilMs, this.world.nowMs + ms);
   }
 
-  get isStopped(): boolean {
-    return this.stoppedUntilMs > this.world.nowMs;
-  }
-
-  /** Ends a stop, and what the clocks had of drift and steps stays. */
-  resume(): void {
-    this.stoppedUntilMs = 0;
-  }
-
   setRate(rate: number): void {
     this.shownMs = this.monotonicMs();
     this.shownAtMs = this.world.nowMs;

@@ -215,12 +215,13 @@ class Pipe {
   /** What a cut held back goes on its way. */
   release(): void {
     const [one, other] = this.halves;
+    for (const [own, peer] of [[one, other] as const, [other, one] as const]) {
+      if (own.link.cut) continue;
+      for (const message of own.held.splice(0)) this.send(own, peer, message);
+    }
     if (one.link.cut || other.link.cut) return;
     this.watch?.cancel();
     this.watch = null;
-    for (const [own, peer] of [[one, other] as const, [other, one] as const]) {
-      for (const message of own.held.splice(0)) this.send(own, peer, message);
-    }
   }
 
   break(): void {

@@ -3,7 +3,7 @@
 // At last what clients saw is judged against what is stored.
 import { checkHistory } from './check-history.ts';
 import { drawFault, faults } from './faults.ts';
-import { readFinals } from './finals.ts';
+import { type FinalReads, readFinals } from './finals.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { drawShape, type Shape } from './shape.ts';
 import type { TraceLine } from './trace.ts';
@@ -32,14 +32,18 @@ export interface RunResult {
 }
 
 /** The cluster's first election, the faults, and at least so much in all. */
-const phases = { calmMs: 1500, faultsMs: 40_000, healMs: 60_000, leastMs: 60_000 } as const;
+const phases = { calmMs: 1500, faultsMs: 30_000, healMs: 60_000, leastMs: 60_000 } as const;
 
 export async function runSeed({ seed, lines = false }: RunOptions): Promise<RunResult> {
   const world = new World(seed, lines);
   const release = world.catchRejections();
+  const { stackTraceLimit } = Error;
+  // Refusals are many, and a stack is looked at only where somebody reads the lines.
+  if (!lines) Error.stackTraceLimit = 0;
   try {
     return await run(world, seed);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     release();
   }
 }
@@ -107,15 +111,30 @@ function judgeLiveness(cluster: LabCluster, workload: Workload): void {
 
 async function judge(cluster: LabCluster, workload: Workload): Promise<Record<string, number>> {
   const { world } = cluster;
-  const heads = await readFinals(cluster, workload);
+  const finals = await readToEnd(cluster, workload);
   const verdict = checkHistory(workload.history, cluster.healthy.length);
   const [first] = verdict.violations;
   if (first !== undefined) world.break('histories', verdict.violations.join('\n'));
+  const heads = new Map([...finals].map(([name, messages]) => [name, messages.length]));
   const deadlineMs = world.nowMs + phases.healMs;
   await world.run(deadlineMs, () => workload.behind(heads).length === 0);
   const behind = workload.behind(heads);
   if (behind.length > 0) world.break('a follower gets everything', behind.join('\n'));
   return { ...verdict.figures, checkpoints: cluster.checkpoints.compared };
+}
+
+async function readToEnd(cluster: LabCluster, workload: Workload): Promise<FinalReads> {
+  const { world } = cluster;
+  let finals: FinalReads | null = null;
+  readFinals(cluster, workload).then(
+    (reads) => {
+      finals = reads;
+    },
+    (error: unknown) => world.break('everything can be read at the end', String(error)),
+  );
+  await world.run(world.nowMs + phases.healMs, () => finals !== null);
+  if (finals === null) world.break('everything can be read at the end', 'the reads did not end');
+  return finals ?? new Map();
 }
 
 /** What machines, disks and links had of it. */

@@ -37,6 +37,16 @@ export function drawShape(random: Random): Shape {
   };
 }
 
+/** Usual limits, a quick disk and a quick network. */
+export function plainShape(of: Pick<Shape, 'nodes' | 'partitions' | 'lease'>): Shape {
+  const { lease: _, ...raft } = defaultRaftConfig;
+  return {
+    ...of,
+    ...{ clients: 0, conversations: 0, networkMs: 0.2, limits: defaultLimits, raft },
+    disk: { readMs: 0.05, syncMs: 0.5 },
+  };
+}
+
 export function configOf(shape: Shape, id: number): NodeConfig {
   const ids = Array.from({ length: shape.nodes }, (_, i) => i + 1);
   const nodes = new Map(ids.map((each) => [each, addressOf(each)]));
@@ -55,6 +65,7 @@ export function addressOf(id: number): string {
 function drawLimits(random: Random): NodeLimits {
   return {
     ...defaultLimits,
+    tickMs: random.pick([25, 50]),
     entryBytesTarget: random.pick([200, 2000, 16_384]),
     sequenceWindow: random.pick([4, 64, 512]),
     batchBytesMax: random.pick([2000, 64_000, 4_194_304]),

@@ -4,65 +4,52 @@ export type SortedRow = readonly [key: string, value: Buffer];
 
 export class SortedRows {
   private readonly values = new Map<string, Buffer>();
-  /** Sorted; keys that were removed go at the next look. */
   private sorted: string[] = [];
-  private added: string[] = [];
-  private removed = 0;
-
-  get size(): number {
-    return this.values.size;
-  }
 
   get(key: string): Buffer | undefined {
     return this.values.get(key);
   }
 
   put(key: string, value: Buffer): void {
-    if (!this.values.has(key)) this.added.push(key);
+    if (!this.values.has(key)) this.sorted.splice(this.placeOf(key), 0, key);
     this.values.set(key, value);
   }
 
   delete(key: string): void {
-    if (this.values.delete(key)) this.removed += 1;
+    if (this.values.delete(key)) this.sorted.splice(this.placeOf(key), 1);
   }
 
   clear(): void {
     this.values.clear();
     this.sorted = [];
-    this.added = [];
-    this.removed = 0;
   }
 
   keys(): readonly string[] {
-    if (this.added.length > 0 || this.removed > 0) {
-      const all = new Set([...this.sorted, ...this.added].filter((key) => this.values.has(key)));
-      this.sorted = [...all].sort((a, b) => (a < b ? -1 : 1));
-      this.added = [];
-      this.removed = 0;
-    }
     return this.sorted;
   }
 
   /** From `from` to below `end`, as it is now. */
   range(from: string, end: string): SortedRow[] {
-    const keys = this.keys();
+    const { sorted, values } = this;
     const rows: SortedRow[] = [];
-    for (let at = firstNotBelow(keys, from); at < keys.length; at += 1) {
-      const key = keys[at] ?? '';
+    for (let at = this.placeOf(from); at < sorted.length; at += 1) {
+      const key = sorted[at] ?? '';
       if (key >= end) break;
-      const value = this.values.get(key);
+      const value = values.get(key);
       if (value !== undefined) rows.push([key, value]);
     }
     return rows;
   }
-}
 
-function firstNotBelow(keys: readonly string[], key: string): number {
-  let [low, high] = [0, keys.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((keys[middle] ?? '') < key) low = middle + 1;
-    else high = middle;
+  /** Of the first key that is not below. */
+  private placeOf(key: string): number {
+    const { sorted } = this;
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sorted[middle] ?? '') < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
-  return low;
 }

@@ -82,7 +82,7 @@ export class Workload {
   private async work(of: LabClient): Promise<void> {
     let process = this.newProcess();
     const random = of.machine.random.fork();
-    const paceMs = random.pick([200, 1000, 3000]);
+    const paceMs = random.pick([1000, 3000, 6000]);
     while (!this.stopping) {
       await sleep(of.machine, paceMs * random.next());
       if (this.stopping) return;
@@ -146,7 +146,7 @@ export class Workload {
   }
 
   private async burst(of: LabClient, random: Random): Promise<void> {
-    const appends = Array.from({ length: random.between(2, 20) }, () => this.newAppend(of, random));
+    const appends = Array.from({ length: random.between(2, 12) }, () => this.newAppend(of, random));
     const ends = appends.map((append) => this.append(of, append, this.newProcess()));
     await Promise.all(ends);
   }
