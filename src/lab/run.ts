@@ -3,8 +3,9 @@
 // At last what clients saw is judged against what is stored.
 import { checkHistory } from './check-history.ts';
 import { drawFault, faults } from './faults.ts';
-import { type FinalReads, readFinals } from './finals.ts';
+import { type FinalReads, judgeFinals, readFinals } from './finals.ts';
 import { LabCluster } from './lab-cluster.ts';
+import { Moderation } from './moderation.ts';
 import { drawShape, type Shape } from './shape.ts';
 import type { TraceLine } from './trace.ts';
 import { Workload } from './workload.ts';
@@ -52,21 +53,28 @@ async function run(world: World, seed: number): Promise<RunResult> {
   const shape = drawShape(world.random);
   const cluster = new LabCluster(world, shape);
   const workload = new Workload(cluster);
+  const moderation = world.random.chance(0.3) ? new Moderation(cluster) : null;
   cluster.start();
   await world.run(phases.calmMs);
   const done = await runFaults(cluster);
   cluster.heal();
   workload.stop();
+  moderation?.stop();
   world.say('lab', () => 'the faults end');
   const healedMs = world.nowMs;
-  await world.run(healedMs + phases.healMs, () => workload.isOver && cluster.hasConverged);
-  if (world.broken === null) judgeLiveness(cluster, workload);
+  const isOver = () => workload.isOver && moderation?.isOver !== false;
+  await world.run(healedMs + phases.healMs, () => isOver() && cluster.hasConverged);
+  if (world.broken === null) judgeLiveness(cluster, isOver());
   const figures = world.broken === null ? await judge(cluster, workload) : {};
+  if (moderation !== null && world.broken === null) await judgeModeration(cluster, moderation);
   await world.run(phases.leastMs);
   return {
     ...{ seed, shape, broken: world.broken, hash: world.trace.hash },
     ...{ simulatedMs: world.nowMs, steps: world.steps, lines: world.trace.lines ?? [] },
-    figures: { ...figures, elections: cluster.raft.elections },
+    figures: {
+      ...figures,
+      ...{ elections: cluster.raft.elections, 'pending messages': moderation?.count ?? 0 },
+    },
     faults: { ...done, ...suffered(cluster) },
   };
 }
@@ -95,23 +103,23 @@ async function runFaults(cluster: LabCluster): Promise<Record<string, number>> {
   return done;
 }
 
-function judgeLiveness(cluster: LabCluster, workload: Workload): void {
+function judgeLiveness(cluster: LabCluster, isOver: boolean): void {
   const { world } = cluster;
-  if (workload.isOver && cluster.hasConverged) return;
+  if (isOver && cluster.hasConverged) return;
   const nodes = cluster.nodes.map(({ name, node, ends }) => {
     const rafts = node?.replicas.map(({ raft }) => {
       return `${raft.role} of term ${raft.term}, applied ${raft.applied}/${raft.lastIndex}`;
     });
     return `${name}: ${rafts?.join('; ') || (node?.waitingFor ?? `does not run: ${ends.at(-1)}`)}`;
   });
-  const operations = workload.isOver ? 'every operation ended' : 'operations have not ended';
+  const operations = isOver ? 'every operation ended' : 'operations have not ended';
   const detail = `${phases.healMs / 1000} s after the last fault ${operations}\n${nodes.join('\n')}`;
   world.break('everything comes to its end once the faults have', detail);
 }
 
 async function judge(cluster: LabCluster, workload: Workload): Promise<Record<string, number>> {
   const { world } = cluster;
-  const finals = await readToEnd(cluster, workload);
+  const finals = await toEnd(world, readFinals(cluster, workload));
   const verdict = checkHistory(workload.history, cluster.healthy.length);
   const [first] = verdict.violations;
   if (first !== undefined) world.break('histories', verdict.violations.join('\n'));
@@ -123,12 +131,18 @@ async function judge(cluster: LabCluster, workload: Workload): Promise<Record<st
   return { ...verdict.figures, checkpoints: cluster.checkpoints.compared };
 }
 
-async function readToEnd(cluster: LabCluster, workload: Workload): Promise<FinalReads> {
-  const { world } = cluster;
+async function judgeModeration(cluster: LabCluster, moderation: Moderation): Promise<void> {
+  const { conversation } = moderation;
+  const finals = await toEnd(cluster.world, judgeFinals(cluster, [conversation]));
+  moderation.judge(finals.get(conversation) ?? []);
+}
+
+/** Lets time pass until the reads have ended. */
+async function toEnd(world: World, reads: Promise<FinalReads>): Promise<FinalReads> {
   let finals: FinalReads | null = null;
-  readFinals(cluster, workload).then(
-    (reads) => {
-      finals = reads;
+  reads.then(
+    (read) => {
+      finals = read;
     },
     (error: unknown) => world.break('everything can be read at the end', String(error)),
   );
