@@ -31,6 +31,8 @@ export class Disk {
   full = false;
   /** The next sync fails. */
   failsSync = false;
+  /** Called once, at some moment of the next write. */
+  duringWrite: (() => void) | null = null;
   /** What its node met: writes stalled, failed, torn off by a crash. */
   readonly met = { stalled: 0, refused: 0, lost: 0, kept: 0 };
   private readonly machine: Machine;
@@ -67,6 +69,7 @@ export class Disk {
     this.stalledUntilMs = 0;
     this.full = false;
     this.failsSync = false;
+    this.duringWrite = null;
   }
 
   wipe(): void {
@@ -128,7 +131,13 @@ export class Disk {
     assert(this.writing === null, 'the lab knows one write in flight');
     this.writing = operations;
     if (this.stallLeftMs > 0) this.met.stalled += 1;
-    return this.stallLeftMs + this.times.syncMs * (0.2 + 0.8 * random.next());
+    const takesMs = this.stallLeftMs + this.times.syncMs * (0.2 + 0.8 * random.next());
+    const { duringWrite } = this;
+    this.duringWrite = null;
+    if (duringWrite !== null) {
+      this.machine.world.after(takesMs * random.next(), this.machine, duringWrite);
+    }
+    return takesMs;
   }
 
   /** What a write ends with: an error, or null. */

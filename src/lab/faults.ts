@@ -22,6 +22,7 @@ const nothing = () => {};
 export const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> =
   {
     kill: { weight: 6, begin: ({ node }) => kill(node, false) },
+    'kill in a write': { weight: 6, begin: killInWrite },
     'power loss': { weight: 3, begin: ({ node }) => kill(node, true) },
     'kill of all': { weight: 1, begin: killAll },
     stop: { weight: 4, begin: stop },
@@ -72,6 +73,17 @@ function kill(node: LabNode | null, power: boolean): (() => void) | null {
   node.supervised = false;
   node.kill(power);
   return () => bringBack(node);
+}
+
+/** At some moment of its next write: what it has sent by then rests on what may be lost. */
+function killInWrite({ node, random }: FaultLab): (() => void) | null {
+  if (node === null) return null;
+  const power = random.chance(0.5);
+  node.disk.duringWrite = () => kill(node, power);
+  return () => {
+    node.disk.duringWrite = null;
+    bringBack(node);
+  };
 }
 
 function bringBack(node: LabNode): void {
