@@ -12,8 +12,8 @@ interface Digest {
 
 export class CheckpointChecker {
   private readonly world: World;
-  /** By node and partition: the index of the checkpoint looked at last. */
-  private readonly seen = new Map<string, number>();
+  /** By node, then by partition: the index of the checkpoint looked at last. */
+  private readonly seen = new Map<LabNode, number[]>();
   private readonly digests = new Map<string, Digest>();
   /** Checkpoints that two replicas at least had. */
   compared = 0;
@@ -23,10 +23,12 @@ export class CheckpointChecker {
   }
 
   look(node: LabNode): void {
-    for (const { partition, checkpointIndex } of node.node?.replicas ?? []) {
-      const name = `${node.id} ${partition}`;
-      if (this.seen.get(name) === checkpointIndex) continue;
-      this.seen.set(name, checkpointIndex);
+    const { replicas = [] } = node.node ?? {};
+    const seen = this.seen.get(node) ?? [];
+    this.seen.set(node, seen);
+    for (const { partition, checkpointIndex } of replicas) {
+      if (seen[partition] === checkpointIndex) continue;
+      seen[partition] = checkpointIndex;
       if (checkpointIndex > 0 && !node.disk.damaged) this.compare(node, partition, checkpointIndex);
     }
   }

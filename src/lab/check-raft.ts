@@ -31,7 +31,8 @@ interface Partition {
 export class RaftChecker {
   private readonly world: World;
   private readonly nodes: readonly LabNode[];
-  private readonly seen = new Map<string, Seen>();
+  /** By node, then by partition. */
+  private readonly seen = new Map<LabNode, Seen[]>();
   private readonly partitions: Partition[] = [];
 
   constructor(world: World, nodes: readonly LabNode[]) {
@@ -50,41 +51,47 @@ export class RaftChecker {
   }
 
   look(node: LabNode): void {
-    for (const replica of node.node?.replicas ?? []) this.lookAt(node, replica);
+    const { replicas = [] } = node.node ?? {};
+    if (replicas.length === 0) return;
+    let seen = this.seen.get(node);
+    if (seen === undefined) {
+      seen = [];
+      this.seen.set(node, seen);
+    }
+    const { incarnation } = node.machine;
+    for (const replica of replicas) {
+      const { partition, raft } = replica;
+      let last = seen[partition];
+      if (last?.incarnation !== incarnation) {
+        last = firstSight(incarnation, replica);
+        seen[partition] = last;
+        if (raft.commit > raft.lastIndex)
+          this.broken('the log reaches the commit index', node, replica);
+      }
+      this.lookAt(node, replica, last);
+    }
   }
 
-  private lookAt(node: LabNode, replica: Replica): void {
-    const { raft, partition } = replica;
-    const name = `${node.id} ${partition}`;
-    const { incarnation } = node.machine;
-    let seen = this.seen.get(name);
-    if (seen?.incarnation !== incarnation) {
-      const { term, commit, applied, lastIndex } = raft;
-      seen = { incarnation, term, commit: 0, applied, last: 0, leads: false };
-      this.seen.set(name, seen);
-      if (commit > lastIndex)
-        this.broken('the log reaches the commit index', node, partition, name);
-    }
-    const who = `${node.name}, partition ${partition}`;
-    if (raft.term < seen.term) this.broken('a term never falls', node, partition, who);
-    if (raft.commit < seen.commit) this.broken('a commit index never falls', node, partition, who);
-    if (raft.applied < seen.applied) this.broken('applied never falls', node, partition, who);
-    if (raft.applied > raft.commit)
-      this.broken('only what is committed is applied', node, partition, who);
-    this.lookAtLog(replica, seen, who);
-    if (raft.commit > seen.commit) this.lookAtCommit(node, replica, seen.commit, who);
+  private lookAt(node: LabNode, replica: Replica, seen: Seen): void {
+    const { raft } = replica;
+    const { term, commit, applied, lastIndex } = raft;
+    if (term < seen.term) this.broken('a term never falls', node, replica);
+    if (commit < seen.commit) this.broken('a commit index never falls', node, replica);
+    if (applied < seen.applied) this.broken('applied never falls', node, replica);
+    if (applied > commit) this.broken('only what is committed is applied', node, replica);
+    if (lastIndex !== seen.last || term !== seen.term) this.lookAtLog(node, replica, seen);
+    if (commit > seen.commit) this.lookAtCommit(node, replica, seen.commit);
     const leads = raft.role === 'leader';
-    if (leads && (!seen.leads || raft.term !== seen.term)) this.lookAtLeader(node, replica, who);
-    seen.term = raft.term;
-    seen.commit = raft.commit;
-    seen.applied = raft.applied;
-    seen.last = raft.lastIndex;
+    if (leads && (!seen.leads || term !== seen.term)) this.lookAtLeader(node, replica);
+    seen.term = term;
+    seen.commit = commit;
+    seen.applied = applied;
+    seen.last = lastIndex;
     seen.leads = leads;
   }
 
   /** Log matching: entries of one index and term are the same, and so is everything before them. */
-  private lookAtLog({ raft, partition }: Replica, seen: Seen, who: string): void {
-    if (raft.lastIndex === seen.last && raft.term === seen.term) return;
+  private lookAtLog(node: LabNode, { raft, partition }: Replica, seen: Seen): void {
     const { chains } = this.of(partition);
     const from = Math.min(seen.last, raft.lastIndex - 1) + 1;
     for (let index = Math.max(1, from); index <= raft.lastIndex; index += 1) {
@@ -95,12 +102,15 @@ export class RaftChecker {
       const known = chains.get(place);
       if (known === undefined) chains.set(place, chain);
       else if (known !== chain) {
-        this.world.break('log matching', `${who}: entry ${index} of term ${entry.term} differs`);
+        this.world.break(
+          'log matching',
+          `${nameOf(node, partition)}: entry ${index} of term ${entry.term} differs`,
+        );
       }
     }
   }
 
-  private lookAtCommit(node: LabNode, replica: Replica, from: number, who: string): void {
+  private lookAtCommit(node: LabNode, replica: Replica, from: number): void {
     const { raft, partition } = replica;
     const { committed, commitIn } = this.of(partition);
     for (let index = from + 1; index <= raft.commit; index += 1) {
@@ -109,18 +119,18 @@ export class RaftChecker {
       const known = committed[index];
       if (known === undefined) committed[index] = hex(chain);
       else if (known !== hex(chain)) {
-        const detail = `${who}: entry ${index} is committed here, another one elsewhere`;
+        const detail = `${nameOf(node, partition)}: entry ${index} is committed here, another one elsewhere`;
         this.world.break('state machine safety', detail);
       }
     }
     const known = commitIn.get(raft.term) ?? 0;
     if (raft.commit <= known) return;
     commitIn.set(raft.term, raft.commit);
-    this.lookAtDisks(node, replica, who);
+    this.lookAtDisks(node, replica);
   }
 
   /** What is committed is on the disks of a majority. */
-  private lookAtDisks(node: LabNode, { raft, partition }: Replica, who: string): void {
+  private lookAtDisks(node: LabNode, { raft, partition }: Replica): void {
     const index = raft.commit;
     const chain = raft.chainAt(index);
     if (chain === null) return;
@@ -131,11 +141,13 @@ export class RaftChecker {
     });
     if (have.length * 2 > node.config.nodes.size) return;
     const on = have.map(({ name }) => name).join(', ') || 'no node';
+    const who = nameOf(node, partition);
     const detail = `${who}: entry ${index} is committed, and on the disk of ${on}`;
     this.world.break('what is committed is durable on a majority', detail);
   }
 
-  private lookAtLeader(node: LabNode, { raft, partition }: Replica, who: string): void {
+  private lookAtLeader(node: LabNode, { raft, partition }: Replica): void {
+    const who = nameOf(node, partition);
     const { leaders, commitIn, committed } = this.of(partition);
     const other = leaders.get(raft.term);
     if (other !== undefined && other !== node.name) {
@@ -162,11 +174,19 @@ export class RaftChecker {
     return found;
   }
 
-  private broken(rule: string, node: LabNode, partition: number, who: string): void {
-    const raft = node.node?.replicas[partition]?.raft;
-    const facts = `term ${raft?.term}, commit ${raft?.commit}, applied ${raft?.applied}`;
-    this.world.break(rule, `${who}: ${facts}`);
+  private broken(rule: string, node: LabNode, { raft, partition }: Replica): void {
+    const facts = `term ${raft.term}, commit ${raft.commit}, applied ${raft.applied}`;
+    this.world.break(rule, `${nameOf(node, partition)}: ${facts}`);
   }
+}
+
+function firstSight(incarnation: number, { raft }: Replica): Seen {
+  const { term, applied } = raft;
+  return { incarnation, term, commit: 0, applied, last: 0, leads: false };
+}
+
+function nameOf(node: LabNode, partition: number): string {
+  return `${node.name}, partition ${partition}`;
 }
 
 function hex(bytes: Uint8Array): string {
