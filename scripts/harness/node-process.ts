@@ -18,6 +18,10 @@ process.on('exit', () => {
 interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
+  /** Of the node binary. */
+  readonly nodeFlags?: readonly string[];
+  /** A command that starts it, put before its own. */
+  readonly through?: readonly string[];
 }
 
 export class NodeProcess {
@@ -51,11 +55,13 @@ export class NodeProcess {
   }
 
   /** `env` is added to this process's own; of a flag given twice, the later counts. */
-  start({ env = {}, flags = [] }: StartOptions = {}): void {
+  start({ env = {}, flags = [], nodeFlags = [], through = [] }: StartOptions = {}): void {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
     checkBuild();
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [main, 'serve', ...this.flags, ...flags], {
+    const serve = [main, 'serve', ...this.flags, ...flags];
+    const [program = '', ...rest] = [...through, process.execPath, ...nodeFlags, ...serve];
+    const child = spawn(program, rest, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
     });

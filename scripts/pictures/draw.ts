@@ -1,5 +1,6 @@
 // A scene as an SVG: who did what when, time downwards, one line a participant. Colours read on light and
 // dark grounds.
+import { grey, svg, text } from './svg.ts';
 
 export interface Moment {
   readonly who: string;
@@ -27,7 +28,6 @@ const colours = {
   mark: '#d97706',
   lost: '#dc2626',
 } as const;
-const grey = '#8a8f98';
 
 export function draw({ title, who, moments }: Scene): string {
   const lastMs = Math.max(1, ...moments.map(({ ms }) => ms));
@@ -35,9 +35,7 @@ export function draw({ title, who, moments }: Scene): string {
   const spots = spread(moments, (ms) => topPx + 20 + (ms / lastMs) * timePx);
   const width = laneWidth * (who.length + 0.2);
   const heightPx = Math.max(...spots.values()) + bottomPx;
-  const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${heightPx}" font-family="sans-serif" font-size="12">`,
-    `<title>${escaped(title)}</title>`,
+  return svg(width, heightPx, title, [
     text(width / 2, 22, title, grey, 'middle', 14),
     ...who.flatMap((name) => [
       text(x(name), 48, name, grey, 'middle', 13),
@@ -52,9 +50,7 @@ export function draw({ title, who, moments }: Scene): string {
       'start',
       10,
     ),
-    '</svg>',
-  ];
-  return `${lines.join('\n')}\n`;
+  ]);
 }
 
 function drawMoment(
@@ -91,19 +87,4 @@ function spread(
     lowest.set(moment.who, y);
   }
   return spots;
-}
-
-function text(
-  x: number,
-  y: number,
-  said: string,
-  fill: string,
-  anchor: string,
-  size: number,
-): string {
-  return `<text x="${x}" y="${y}" fill="${fill}" text-anchor="${anchor}" font-size="${size}">${escaped(said)}</text>`;
-}
-
-function escaped(said: string): string {
-  return said.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
