@@ -1,48 +1,102 @@
-// `npm run bench`: messages/s and latency at 1, 64 and 512 in flight over 1,000 conversations.
-// `npm run bench -- million`: 1,000,000 conversations of one message each against 1,000 conversations
-// in one run, memory of the nodes, and how long a restart takes; exit code 1 where a bound is broken.
-// `npm run bench -- chains`: 1,000,000 sender chains of one message each, then one more each, and the memory.
-// `npm run bench -- idle`: what a node costs that has nothing to do.
-// Three nodes and the client share this machine; every acknowledgement is synced on a majority.
-// `npm run bench -- raft`: the consensus core alone, without nodes: CPU time an entry on three replicas.
-import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+// `npm run bench`: Paceline against the bare bound (scripts/bench/bound/); with peers, `-- compare --peers
+// etcd,nats,rabbitmq,redis,postgresql`. What is measured and how: docs/performance.md.
 import { parseArgs } from 'node:util';
-import { PacelineClient } from '../src/client/client.ts';
-import { createGrpcClientTransport } from '../src/client/grpc/transport.ts';
-import { systemClock } from '../src/clock.ts';
-import { type LoadFigures, runLoad } from './bench/load.ts';
-import { Cluster } from './harness/cluster.ts';
+import { peers } from './bench/subjects/all.ts';
+
+const usage = `npm run bench [-- SUITE] [flags]
+
+compare   (default) Paceline against the bare bound and the peers that are named
+  --peers NAMES       ${peers.map(({ name }) => name).join(',')}
+  --in-flight LIST    1,64,512
+  --seconds S         of each level of load, 5
+  --rounds N          3
+  --partitions LIST   16
+  --unary             also by unary calls, as etcd has them; with etcd always
+  --subjects NAMES    exactly these, such as paceline,bound,paceline-unary,etcd
+  --fsync-delay MS    every sync of every server takes so much longer; also counts them
+  --install           installs peers that are missing, by apt-get
+  --out DIR           gets compare.json, compare.svg and compare.png
+  --data DIR          where the servers' data lies, the system's temporary directory
+million   1,000,000 conversations of one message each; memory, and how long a restart takes
+chains    1,000,000 sender chains of one message each, then one more each; memory
+idle      what a node costs that has nothing to do
+raft      the consensus core alone, without nodes: CPU time an entry on three replicas`;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    peers: { type: 'string', default: '' },
+    'in-flight': { type: 'string', default: '1,64,512' },
     seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     partitions: { type: 'string', default: '16' },
+    unary: { type: 'boolean', default: false },
+    subjects: { type: 'string' },
+    'fsync-delay': { type: 'string' },
+    install: { type: 'boolean', default: false },
+    out: { type: 'string' },
+    data: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
 
-const manyConversations = 1_000_000;
-const manyChains = 1_000_000;
-const fewConversations = 1000;
-const bodyBytes = 256;
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+const [suite = 'compare'] = positionals;
+process.exitCode = await main();
 
-const clusterSuites: Record<string, (cluster: Cluster) => Promise<number>> = {
-  levels,
-  million,
-  chains,
-  idle,
-};
+// Each suite is loaded only where it is run: some need what was built.
+async function main(): Promise<number> {
+  if (flags.help) {
+    console.log(usage);
+    return 0;
+  }
+  switch (suite) {
+    case 'compare':
+      return compare();
+    case 'raft':
+      return raft();
+    default: {
+      const { benchCluster } = await import('./bench/cluster-suites.ts');
+      const code = await benchCluster(suite, wholes('partitions', flags.partitions)[0] ?? 16);
+      if (code === 2) console.error(usage);
+      return code;
+    }
+  }
+}
 
-const [suite = 'levels'] = positionals;
-process.exitCode = suite === 'raft' ? await raft() : await onCluster(suite);
+async function compare(): Promise<number> {
+  const { compare: run } = await import('./bench/compare.ts');
+  const delay = flags['fsync-delay'];
+  return run({
+    plan: {
+      inFlight: wholes('in-flight', flags['in-flight']),
+      seconds: number('seconds', flags.seconds),
+      warmUpSeconds: 1,
+      warmUpFirstSeconds: 3,
+      deliverySeconds: number('seconds', flags.seconds),
+      deliveryPerSecond: 1000,
+    },
+    rounds: wholes('rounds', flags.rounds)[0] ?? 3,
+    subjects: subjects(),
+    partitions: wholes('partitions', flags.partitions),
+    fsyncDelayMs: delay === undefined ? null : number('fsync-delay', delay),
+    install: flags.install,
+    data: flags.data ?? null,
+    out: flags.out ?? null,
+  });
+}
+
+function subjects(): string[] {
+  if (flags.subjects !== undefined) return flags.subjects.split(',');
+  const named = flags.peers.split(',').filter((name) => name !== '');
+  const unary = flags.unary || named.includes('etcd') ? ['paceline-unary'] : [];
+  return ['paceline', 'bound', ...unary, ...named];
+}
 
 async function raft(): Promise<number> {
-  // Only here: it needs what was built.
   const { benchCore } = await import('./bench/raft.ts');
-  const cases = benchCore(Number(flags.seconds), (figures) => {
+  const cases = benchCore(number('seconds', flags.seconds), (figures) => {
     const { chain, partitions, batch, perSecond, nsPerEntry } = figures;
     const what = `${partitions} partitions, ${batch} a drain, chain ${chain}`;
     console.error(`${what}: ${nsPerEntry} ns an entry on three replicas, ${perSecond} entries/s`);
@@ -51,125 +105,16 @@ async function raft(): Promise<number> {
   return 0;
 }
 
-async function onCluster(name: string): Promise<number> {
-  const run = clusterSuites[name];
-  if (run === undefined) return 2;
-  const directory = mkdtempSync(path.join(tmpdir(), 'paceline-bench-'));
-  const partitions = Number(flags.partitions);
-  const cluster = await Cluster.create({ directory, partitions, flags: ['--log-level', 'warn'] });
-  try {
-    cluster.start();
-    await cluster.ready();
-    return await run(cluster);
-  } finally {
-    await cluster.close();
-    rmSync(directory, { recursive: true, force: true });
+function number(flag: string, value: string): number {
+  const found = Number(value);
+  if (value === '' || !(found >= 0)) throw new Error(`--${flag} is a number`);
+  return found;
+}
+
+function wholes(flag: string, list: string): number[] {
+  const all = list.split(',').map(Number);
+  if (all.some((each) => !Number.isInteger(each) || each < 1)) {
+    throw new Error(`--${flag} is a list of numbers above 0, such as 1,64,512`);
   }
-}
-
-async function levels(cluster: Cluster): Promise<number> {
-  const client = createClient(cluster);
-  for (const inFlight of [1, 64, 512]) {
-    const durationMs = Number(flags.seconds) * 1000 + 2000;
-    const figures = await runLoad({
-      client,
-      inFlight,
-      conversation: randomOf(fewConversations),
-      bodyBytes,
-      durationMs,
-      warmUpMs: 2000,
-    });
-    say(`${inFlight} in flight`, figures);
-  }
-  await client.close();
-  return 0;
-}
-
-async function million(cluster: Cluster): Promise<number> {
-  const client = createClient(cluster);
-  const load = { client, inFlight: 512, bodyBytes };
-  const warm = { ...load, conversation: randomOf(fewConversations) };
-  await runLoad({ ...warm, durationMs: 3000 });
-  const few = await runLoad({ ...warm, durationMs: 10_000 });
-  say(`${fewConversations} conversations`, few);
-  const conversation = (n: number) => `g:single-${n}`;
-  const many = await runLoad({ ...load, conversation, appends: manyConversations });
-  say(`${manyConversations} conversations of one message each`, many);
-  const memoryMiB = cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024));
-  await client.close();
-  const restartMs = await restart(cluster);
-  const rateRatio = Number((many.perSecond / few.perSecond).toFixed(2));
-  const ok = rateRatio >= 0.5 && Math.max(...memoryMiB) < 300 && restartMs < 5000;
-  console.log(JSON.stringify({ name: 'million', ok, rateRatio, memoryMiB, restartMs, few, many }));
-  return ok ? 0 : 1;
-}
-
-async function chains(cluster: Cluster): Promise<number> {
-  const client = createClient(cluster);
-  const load = { client, inFlight: 512, bodyBytes };
-  const plain = await runLoad({
-    ...load,
-    conversation: randomOf(fewConversations),
-    durationMs: 10_000,
-  });
-  say('without chains', plain);
-  const conversation = (n: number) => `g:room-${n % fewConversations}`;
-  const sender = (n: number) => `sender-${Math.floor(n / fewConversations)}`;
-  const passes: LoadFigures[] = [];
-  const memoryMiB: number[][] = [];
-  for (const clientSeq of [1, 2]) {
-    const more = (n: number) => ({ sender: sender(n), clientSeq, prevClientSeq: clientSeq - 1 });
-    const pass = await runLoad({ ...load, conversation, more, appends: manyChains });
-    say(`message ${clientSeq} of each of ${manyChains} chains`, pass);
-    passes.push(pass);
-    memoryMiB.push(cluster.nodes.map((node) => Math.round(node.rssAnon() / 1024 / 1024)));
-  }
-  await client.close();
-  const restartMs = await restart(cluster);
-  const ok = Math.max(...memoryMiB.flat()) < 400 && restartMs < 5000;
-  console.log(JSON.stringify({ name: 'chains', ok, memoryMiB, restartMs, plain, passes }));
-  return ok ? 0 : 1;
-}
-
-/** Once every partition sleeps: CPU of each node over 30 s, in percent of a core. */
-async function idle(cluster: Cluster): Promise<number> {
-  const { partitions } = cluster;
-  const settleMs = 30_000;
-  const measuredMs = 30_000;
-  await new Promise((resolve) => setTimeout(resolve, settleMs));
-  const before = cluster.nodes.map((node) => node.cpuMs());
-  await new Promise((resolve) => setTimeout(resolve, measuredMs));
-  const used = cluster.nodes.map((node, i) => node.cpuMs() - (before[i] ?? 0));
-  const cpuPercent = used.map((ms) => Number(((100 * ms) / measuredMs).toFixed(2)));
-  const ok = Math.max(...cpuPercent) < 1;
-  console.log(JSON.stringify({ name: 'idle', ok, partitions, cpuPercent }));
-  return ok ? 0 : 1;
-}
-
-/** From the start of all processes, killed before, until every partition takes appends. */
-async function restart(cluster: Cluster): Promise<number> {
-  await Promise.all(cluster.nodes.map((node) => node.kill()));
-  const started = performance.now();
-  cluster.start();
-  await cluster.ready();
-  return Math.round(performance.now() - started);
-}
-
-function createClient(cluster: Cluster): PacelineClient {
-  return new PacelineClient({
-    servers: cluster.servers,
-    transport: createGrpcClientTransport(),
-    clock: systemClock,
-    random: Math.random,
-    clientId: randomUUID(),
-  });
-}
-
-function randomOf(conversations: number): () => string {
-  return () => `g:room-${Math.floor(Math.random() * conversations)}`;
-}
-
-function say(what: string, figures: LoadFigures): void {
-  const { perSecond, p50Ms, p99Ms } = figures;
-  console.error(`${what}: ${perSecond} messages/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms`);
+  return all;
 }

@@ -1,0 +1,62 @@
+// The client as the benchmark sees it: a process of its own.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Place } from '../subjects/subject.ts';
+import type { ClosedLoopFigures, ClosedLoopOptions } from './closed-loop.ts';
+import type { DeliveryFigures, DeliveryOptions } from './delivery.ts';
+import type { Answer, Request } from './protocol.ts';
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+export class ClientProcess {
+  private readonly child: ChildProcess;
+  private readonly exited: Promise<void>;
+
+  private constructor() {
+    this.child = fork(main, { execArgv: ['--import', 'tsx'] });
+    this.exited = new Promise((resolve) => this.child.on('exit', () => resolve()));
+  }
+
+  static async connect(subject: string, place: Place): Promise<ClientProcess> {
+    const client = new ClientProcess();
+    try {
+      await client.ask({ kind: 'connect', subject, place });
+    } catch (error) {
+      client.kill();
+      throw error;
+    }
+    return client;
+  }
+
+  closedLoop(options: ClosedLoopOptions): Promise<ClosedLoopFigures> {
+    return this.ask({ kind: 'closed-loop', options });
+  }
+
+  /** null: this subject is not followed. */
+  delivery(options: DeliveryOptions): Promise<DeliveryFigures | null> {
+    return this.ask({ kind: 'delivery', options });
+  }
+
+  async close(): Promise<void> {
+    await this.ask({ kind: 'close' });
+    this.child.disconnect();
+    await this.exited;
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  private ask<Result>(request: Request): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const onExit = () => reject(new Error('the client process has ended'));
+      this.child.once('exit', onExit);
+      this.child.once('message', (answer: Answer<Result>) => {
+        this.child.off('exit', onExit);
+        if (answer.ok) resolve(answer.result);
+        else reject(new Error(answer.error));
+      });
+      this.child.send(request);
+    });
+  }
+}

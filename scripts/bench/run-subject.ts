@@ -1,0 +1,141 @@
+// One subject, once: fresh servers, a fresh client, every level of load, the delivery, and then whether the
+// replicas hold what was acknowledged and what it takes on disk.
+import { chmodSync, mkdirSync } from 'node:fs';
+import { within } from '../harness/until.ts';
+import { ClientProcess } from './client/client-process.ts';
+import type { ClosedLoopFigures } from './client/closed-loop.ts';
+import type { DeliveryFigures } from './client/delivery.ts';
+import { diskBytes } from './proc.ts';
+import type { Servers, Setup, Subject } from './subjects/subject.ts';
+import { readSyncs } from './syncs.ts';
+
+export interface RunPlan {
+  readonly inFlight: readonly number[];
+  readonly seconds: number;
+  /** Of each level; the first of all has warmUpFirstSeconds. */
+  readonly warmUpSeconds: number;
+  readonly warmUpFirstSeconds: number;
+  /** 0 = the delivery is not measured. */
+  readonly deliverySeconds: number;
+  readonly deliveryPerSecond: number;
+}
+
+export interface RunFigures {
+  readonly subject: string;
+  readonly version: string;
+  readonly levels: readonly LevelFigures[];
+  /** null: not measured, or this subject is not followed. */
+  readonly delivery: DeliveryFigures | null;
+  readonly acknowledged: number;
+  /** By replica. */
+  readonly held: readonly number[];
+  /** What the data directories grew by, for each message and replica, without what is reserved ahead. */
+  readonly diskBytesPerMessage: number;
+}
+
+export interface LevelFigures extends ClosedLoopFigures {
+  /** Syncs of all servers for 1,000 messages, warm-up included; null: not counted. */
+  readonly syncsPerThousand: number | null;
+}
+
+const heldMs = 15_000;
+
+export async function runSubject(
+  subject: Subject,
+  setup: Setup,
+  plan: RunPlan,
+): Promise<RunFigures> {
+  mkdirSync(setup.directory, { recursive: true });
+  chmodSync(setup.directory, 0o755);
+  const servers = await subject.start(setup);
+  try {
+    return await measure(subject, servers, setup, plan);
+  } finally {
+    await servers.stop();
+  }
+}
+
+async function measure(
+  subject: Subject,
+  servers: Servers,
+  setup: Setup,
+  plan: RunPlan,
+): Promise<RunFigures> {
+  const { name } = subject;
+  const { version, pids, dataDirectories } = servers;
+  const diskBefore = sum(dataDirectories.map(diskBytes));
+  const client = await ClientProcess.connect(name, servers.place);
+  try {
+    const levels = await runLevels(client, pids, setup.syncsDirectory, plan);
+    const { deliverySeconds: seconds, deliveryPerSecond: perSecond } = plan;
+    const delivery =
+      seconds === 0 ? null : await client.delivery({ perSecond, seconds, warmUpSeconds: 1 });
+    await client.close();
+    const acknowledged = sum(levels.map((each) => each.acknowledged));
+    const all = acknowledged + (delivery?.acknowledged ?? 0);
+    const held = await heldAtLeast(servers, all);
+    const grown = sum(dataDirectories.map(diskBytes)) - diskBefore;
+    const diskBytesPerMessage = Math.round(grown / all / dataDirectories.length);
+    return {
+      subject: name,
+      version,
+      levels,
+      delivery,
+      acknowledged: all,
+      held,
+      diskBytesPerMessage,
+    };
+  } finally {
+    client.kill();
+  }
+}
+
+async function runLevels(
+  client: ClientProcess,
+  serverPids: readonly number[],
+  syncsDirectory: string | null,
+  plan: RunPlan,
+): Promise<LevelFigures[]> {
+  const { inFlight: all, seconds, warmUpFirstSeconds } = plan;
+  // What runs for the first time is slow, in every process.
+  const most = Math.max(...all);
+  const first = { inFlight: most, seconds: 0.1, warmUpSeconds: warmUpFirstSeconds, serverPids };
+  const warm = await client.closedLoop(first);
+  const levels: LevelFigures[] = [];
+  for (const inFlight of all) {
+    const syncs = readSyncs(syncsDirectory);
+    const { warmUpSeconds } = plan;
+    const figures = await client.closedLoop({ inFlight, seconds, warmUpSeconds, serverPids });
+    const made = readSyncs(syncsDirectory);
+    const syncsPerThousand =
+      syncs === null || made === null
+        ? null
+        : Number((((made - syncs) * 1000) / figures.acknowledged).toFixed(1));
+    levels.push({ ...figures, syncsPerThousand });
+  }
+  const [one, ...others] = levels;
+  if (one === undefined) return levels;
+  return [{ ...one, acknowledged: one.acknowledged + warm.acknowledged }, ...others];
+}
+
+/** Throws where no majority holds what was acknowledged; the third may come later. */
+export async function heldAtLeast(
+  servers: Pick<Servers, 'held'>,
+  acknowledged: number,
+  deadlineMs = heldMs,
+): Promise<readonly number[]> {
+  let held: readonly number[] = [];
+  await within(deadlineMs, async () => {
+    held = await servers.held();
+    return held.every((count) => count >= acknowledged);
+  });
+  const kept = held.filter((count) => count >= acknowledged).length;
+  if (kept * 2 <= held.length) {
+    throw new Error(`${acknowledged} were acknowledged, the replicas hold ${held.join(', ')}`);
+  }
+  return held;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
