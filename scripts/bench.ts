@@ -17,6 +17,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --install           installs peers that are missing, by apt-get
   --out DIR           gets compare.json, compare.svg and compare.png
   --data DIR          where the servers' data lies, the system's temporary directory
+guard     Paceline against the bare bound, short; exit code 1 where the ratio is too low
 million   1,000,000 conversations of one message each; memory, and how long a restart takes
 chains    1,000,000 sender chains of one message each, then one more each; memory
 idle      what a node costs that has nothing to do
@@ -54,6 +55,8 @@ async function main(): Promise<number> {
   switch (suite) {
     case 'compare':
       return compare();
+    case 'guard':
+      return (await import('./bench/guard.ts')).guard();
     case 'raft':
       return raft();
     default: {
