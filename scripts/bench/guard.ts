@@ -16,7 +16,7 @@ const warmUpSeconds = 0.5;
 const warmUpFirstSeconds = 4;
 const partitions = 16;
 
-/** The least that the median ratio may be, by messages in flight: how they were found is in docs/performance.md. */
+/** The least that the median ratio may be, by messages in flight; docs/performance.md says how it was found. */
 const least: readonly { readonly inFlight: number; readonly ratio: number }[] = [
   { inFlight: 64, ratio: 0.1 },
   { inFlight: 512, ratio: 0.1 },

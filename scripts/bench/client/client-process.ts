@@ -7,6 +7,8 @@ import type { DeliveryFigures, DeliveryOptions } from './delivery.ts';
 import type { Answer, Request } from './protocol.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** Beyond the time that a request takes by itself: subjects that hang end the run. */
+const graceSeconds = 45;
 
 export class ClientProcess {
   private readonly child: ChildProcess;
@@ -29,12 +31,12 @@ export class ClientProcess {
   }
 
   closedLoop(options: ClosedLoopOptions): Promise<ClosedLoopFigures> {
-    return this.ask({ kind: 'closed-loop', options });
+    return this.ask({ kind: 'closed-loop', options }, options.seconds + options.warmUpSeconds);
   }
 
   /** null: this subject is not followed. */
   delivery(options: DeliveryOptions): Promise<DeliveryFigures | null> {
-    return this.ask({ kind: 'delivery', options });
+    return this.ask({ kind: 'delivery', options }, options.seconds + options.warmUpSeconds);
   }
 
   async close(): Promise<void> {
@@ -47,11 +49,15 @@ export class ClientProcess {
     this.child.kill('SIGKILL');
   }
 
-  private ask<Result>(request: Request): Promise<Result> {
+  private ask<Result>(request: Request, seconds = 0): Promise<Result> {
+    const limitSeconds = seconds + graceSeconds;
     return new Promise((resolve, reject) => {
       const onExit = () => reject(new Error('the client process has ended'));
+      const onLate = () => reject(new Error(`${request.kind}: not done in ${limitSeconds} s`));
+      const timer = setTimeout(onLate, limitSeconds * 1000);
       this.child.once('exit', onExit);
       this.child.once('message', (answer: Answer<Result>) => {
+        clearTimeout(timer);
         this.child.off('exit', onExit);
         if (answer.ok) resolve(answer.result);
         else reject(new Error(answer.error));

@@ -17,6 +17,7 @@ import {
 } from './subject.ts';
 
 const statusMs = 5000;
+const stopMs = 20_000;
 
 export const paceline: Subject = {
   name: 'paceline',
@@ -43,8 +44,10 @@ export async function startPaceline(setup: Setup): Promise<Servers> {
     dataDirectories: cluster.nodes.map(({ id }) => path.join(directory, `node-${id}`)),
     held: () => heldBy(cluster),
     async stop() {
+      const late = setTimeout(() => void cluster.close(), stopMs);
       // A node that writes its profile does so at its own end.
       await Promise.all(cluster.nodes.map((node) => node.kill('SIGTERM')));
+      clearTimeout(late);
       await cluster.close();
     },
   };
