@@ -35,12 +35,12 @@ import { AppendQueue, type SequencingHost } from './append-queue.ts';
 import type { NodeLimits } from './config.ts';
 import { Expiries, type ScanRows } from './expiries.ts';
 import { Floors } from './floors.ts';
-import { breakOrder, type Final, type Group, refuseGroup, repeatOf } from './groups.ts';
+import { type Final, type Group, refuseGroup, repeatOf } from './groups.ts';
 import { Handover } from './handover.ts';
 import { type HoldBudget, Holds } from './holds.ts';
 import { type LogTime, Stamps } from './log-time.ts';
 import { ReadRounds } from './read-rounds.ts';
-import { type Decided, failedOutcomes, Waits } from './waits.ts';
+import { type Decided, type EndedTerm, endedOutcomes, Waits } from './waits.ts';
 import { Watchers } from './watchers.ts';
 
 /** What a replica hands to the turn. */
@@ -242,7 +242,7 @@ export class Replica implements SequencingHost {
   /** Ends everything that waits. */
   stop(): void {
     const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
-    this.endTerm(stopping, this.raft.term);
+    this.endTerm(stopping);
     this.handover.fail(stopping);
     this.reads.fail();
   }
@@ -365,29 +365,31 @@ export class Replica implements SequencingHost {
 
   private onRole(leads: boolean, term: number): void {
     const ended = this.ledTerm !== 0 && (!leads || term !== this.ledTerm);
-    if (ended) this.endTerm(this.notLeader(), this.ledTerm);
-    else if (!this.takesCommands) this.refuseQueued(this.notLeader(), term);
+    if (ended) this.endTerm(this.notLeader());
+    else if (!this.takesCommands) this.endQueued(this.endedTerm(this.notLeader()));
     this.ledTerm = leads ? term : 0;
     this.handover.settle(() => this.notLeader());
     this.reads.retry();
   }
 
-  private endTerm(refusal: Refusal, term: number): void {
+  private endTerm(refusal: Refusal): void {
+    const ended = this.endedTerm(refusal);
     this.leading = null;
     this.uncommittedBytes = 0;
     this.checkpointProposed = 0;
-    this.waits.fail(refusal, term);
+    this.waits.fail(ended);
     this.expiries.forget();
-    this.refuseQueued(refusal, term);
+    this.endQueued(ended);
     this.holds.fail(refusal);
   }
 
-  /** What is already in the log of `term` may still be committed. */
-  private refuseQueued(refusal: Refusal, term: number): void {
+  private endedTerm(refusal: Refusal): EndedTerm {
+    return { refusal, isCommitted: ({ index, term }) => this.raft.isCommitted(index, term) };
+  }
+
+  private endQueued(ended: EndedTerm): void {
     for (const { group, outcomes } of this.queue.drain()) {
-      const sequenced = failedOutcomes(group, outcomes, refusal, term);
-      const rest = group.commands.slice(outcomes.length);
-      group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, refusal))]);
+      group.done(endedOutcomes(group, outcomes, ended));
     }
   }
 

@@ -1,7 +1,7 @@
 // Groups that have their verdicts and wait to be answered: until the newest entry they rest on is
 // committed and, where a refusal rests on state, until leadership was confirmed by a round begun
-// after the decision. If the term ends first, what was stored is unknown and what was refused is
-// NOT_LEADER, never the refusal.
+// after the decision. If the term ends first, what is committed keeps its result, what is only
+// proposed is unknown, and what was refused or not sequenced is NOT_LEADER, never the refusal.
 import type { Refusal } from '../errors.ts';
 import { breakOrder, type Group, isPlaced, type Outcome, refused } from './groups.ts';
 
@@ -12,6 +12,13 @@ export interface Decided {
   readonly index: number;
   /** Some refusal among the outcomes rests on state. */
   readonly confirm: boolean;
+}
+
+/** What is known when leadership in a term ends. */
+export interface EndedTerm {
+  /** For what was not stored. */
+  readonly refusal: Refusal;
+  readonly isCommitted: (entry: { readonly index: number; readonly term: number }) => boolean;
 }
 
 interface Waiting extends Decided {
@@ -59,12 +66,12 @@ export class Waits {
   }
 
   /** The term ended. */
-  fail(notLeader: Refusal, term: number): void {
+  fail(ended: EndedTerm): void {
     const all = new Set([...this.byRound.values(), ...[...this.byIndex.values()].flat()]);
     this.byIndex.clear();
     this.byRound.clear();
     for (const { group, outcomes } of all) {
-      group.done(failedOutcomes(group, outcomes, notLeader, term));
+      group.done(endedOutcomes(group, outcomes, ended));
     }
   }
 
@@ -80,19 +87,20 @@ export class Waits {
   }
 }
 
-/** What the outcomes of sequenced commands become when the term ends before they were answered. */
-export function failedOutcomes(
+/** What a group is answered whose term ended before it was answered; `outcomes` of what was sequenced. */
+export function endedOutcomes(
   group: Group,
   outcomes: readonly Outcome[],
-  notLeader: Refusal,
-  term: number,
+  { refusal, isCommitted }: EndedTerm,
 ): Outcome[] {
-  return outcomes.map((outcome, slot) => {
-    const item = group.commands[slot];
-    if (item === undefined || !isPlaced(item)) return outcome;
-    if (outcome.kind === 'held') return outcome;
-    if (outcome.kind === 'refused') return refused(notLeader);
-    const message = `leadership ended before entry ${outcome.index} of term ${term} was committed`;
+  return group.commands.map((item, slot) => {
+    const outcome = outcomes[slot];
+    if (outcome === undefined) return breakOrder(group, item, refusal);
+    if (!isPlaced(item) || outcome.kind === 'held') return outcome;
+    if (outcome.kind === 'refused') return refused(refusal);
+    if (isCommitted(outcome)) return outcome;
+    const { index, term } = outcome;
+    const message = `leadership ended before entry ${index} of term ${term} was committed`;
     return breakOrder(group, item, { reason: 'OUTCOME_UNKNOWN', message });
   });
 }

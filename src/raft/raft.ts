@@ -156,6 +156,10 @@ class RaftReplica<P> implements Raft<P> {
     return this.#core.commit;
   }
 
+  isCommitted(index: number, term: number): boolean {
+    return index <= this.#core.commit && this.#core.log.termAt(index) === term;
+  }
+
   get applied(): number {
     return this.#core.applied;
   }

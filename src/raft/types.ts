@@ -340,6 +340,8 @@ export interface Raft<P> {
   /** The newest in the log, committed or not. */
   readonly membership: Membership;
   readonly commit: number;
+  /** False also where it is not known yet; a leader may know it before the entry is durable here. */
+  isCommitted(index: number, term: number): boolean;
   readonly applied: number;
   readonly lastIndex: number;
   /** Asleep: it needs no tick. */

@@ -4,15 +4,9 @@ import type { Refusal } from '../../src/errors.ts';
 import type { AppendCommandInput } from '../../src/gen/proto.ts';
 import { AppendQueue, type SequencingHost } from '../../src/node/append-queue.ts';
 import { defaultLimits, type NodeLimits } from '../../src/node/config.ts';
-import {
-  type BadCommand,
-  breakOrder,
-  type Final,
-  type Group,
-  type Outcome,
-} from '../../src/node/groups.ts';
+import type { BadCommand, Final, Group, Outcome } from '../../src/node/groups.ts';
 import { Holds } from '../../src/node/holds.ts';
-import { type Decided, failedOutcomes, Waits } from '../../src/node/waits.ts';
+import { type Decided, endedOutcomes, Waits } from '../../src/node/waits.ts';
 import { commandAt, encodeCommandsHeader } from '../../src/order/header.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
 import { Rows } from '../../src/order/rows.ts';
@@ -118,11 +112,11 @@ export class Leader implements SequencingHost {
 
   /** As a replica ends a term. */
   lose(): void {
-    this.waits.fail(notLeader, this.term);
+    const isCommitted = ({ index }: { readonly index: number }) => index <= this.committed;
+    const ended = { refusal: notLeader, isCommitted };
+    this.waits.fail(ended);
     for (const { group, outcomes } of this.queue.drain()) {
-      const rest = group.commands.slice(outcomes.length);
-      const sequenced = failedOutcomes(group, outcomes, notLeader, this.term);
-      group.done([...sequenced, ...rest.map((item) => breakOrder(group, item, notLeader))]);
+      group.done(endedOutcomes(group, outcomes, ended));
     }
     this.holds.fail(notLeader);
   }

@@ -25,6 +25,28 @@ describe('when the term ends', () => {
     expect(leader.queue.isEmpty).toBe(true);
   });
 
+  test('what is committed keeps its numbers, in groups sequenced whole or in part', () => {
+    const leader = new Leader({ entryBytesTarget: 1 });
+    leader.room = 4;
+    const whole = group([saying('a'), saying('b')]);
+    const partly = group([saying('c'), saying('d'), saying('e')]);
+    submit(leader, whole, partly);
+    leader.commit(3);
+    expect(whole.answer()).toEqual(['seq 1', 'seq 2']);
+    leader.lose();
+    expect(partly.answer()).toEqual(['seq 3', 'OUTCOME_UNKNOWN', 'NOT_LEADER']);
+  });
+
+  test('a group sequenced whole of which a part is committed keeps the numbers of that part', () => {
+    const leader = new Leader({ entryBytesTarget: 1 });
+    const keyed = command({ key: 'k' });
+    const both = group([keyed, keyed, saying('b')]);
+    submit(leader, both);
+    leader.commit(1);
+    leader.lose();
+    expect(both.answer()).toEqual(['seq 1', 'duplicate 1', 'OUTCOME_UNKNOWN']);
+  });
+
   test('each group is answered once, whether it waits for an index, a round or both', () => {
     const leader = new Leader();
     const never = command({ expectedSeq: 9 });
