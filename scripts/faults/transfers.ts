@@ -1,11 +1,13 @@
 // Leadership handed from node to node under 64 appends in flight: how long does its partition accept
 // nothing, compared with the same time before, and is every append stored, once and in its place, none
-// of them refused for good?
+// of them refused for good? Then amid bursts: is none of what was stored sent again?
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
+import { PacelineError } from '../../src/errors.ts';
 import { rpcs } from '../../src/gen/services.ts';
 import type { Cluster } from '../harness/cluster.ts';
-import type { Fault } from '../harness/fault.ts';
+import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { Load } from '../harness/load.ts';
+import { partitionIn } from '../harness/partitions.ts';
 import { endUnderLoad, medianOf, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
@@ -13,6 +15,9 @@ import { until } from '../harness/until.ts';
 const pauseMedianMaxMs = 50;
 const resumeDeadlineMs = 10_000;
 const callTimeoutMs = 5000;
+const burstTransfers = 30;
+/** As many as fit into one frame. */
+const burstAppends = 4096;
 
 export const fault: Fault = {
   about: 'leadership transferred under 64 appends in flight; --times N (100)',
@@ -28,16 +33,19 @@ export const fault: Fault = {
       calm.push(await longestGap(load, partition, async () => {}));
       pauses.push(await longestGap(load, partition, () => transfer(cluster, load, partition)));
     }
+    await transferAmidBursts(run, cluster, load);
     const end = await endUnderLoad(run, cluster, load);
     const medianMs = medianOf(pauses);
     const calmMs = medianOf(calm);
     const maxMs = Math.max(...pauses);
     run.say(`pauses: median ${medianMs} ms, longest ${maxMs} ms; without transfer ${calmMs} ms`);
+    run.say(`answered as duplicates: ${load.duplicates}`);
     const isShort = medianMs - calmMs < pauseMedianMaxMs;
     return {
-      ok: end.ok && load.refused.size === 0 && isShort,
-      faultsDone: pauses.length,
+      ok: end.ok && load.refused.size === 0 && load.duplicates === 0 && isShort,
+      faultsDone: pauses.length + burstTransfers,
       figures: {
+        answered_duplicate: load.duplicates,
         ...{ pause_ms_median: medianMs, pause_ms_max: maxMs, calm_ms_median: calmMs },
         ...{ calm_ms_max: Math.max(...calm), pause_ms: pauses },
         ...end.figures,
@@ -52,9 +60,44 @@ async function transfer(cluster: Cluster, load: Load, partition: number): Promis
   const to = (from % cluster.nodes.length) + 1;
   const transport = createGrpcClientTransport();
   const { address } = cluster.node(from);
-  await transport.call(address, rpcs.transferLeadership, { partition, node: to }, callTimeoutMs);
-  transport.close();
+  const asked = { partition, node: to };
+  try {
+    await transport.call(address, rpcs.transferLeadership, asked, callTimeoutMs);
+  } catch (error) {
+    // The nodes gave it back to the preferred one meanwhile: that was the transfer.
+    if (!(error instanceof PacelineError) || error.reason !== 'NOT_LEADER') throw error;
+  } finally {
+    transport.close();
+  }
   await until('appends are accepted again', resumeDeadlineMs, () => load.gaps.resumed([partition]));
+}
+
+/**
+ * One conversation gets a full frame after the other: when its leader is told to hand over it has often
+ * sequenced a part of one.
+ */
+async function transferAmidBursts(run: FaultRun, cluster: Cluster, load: Load): Promise<void> {
+  const conversation = load.conversations[0] ?? '';
+  const partition = partitionIn(conversation, cluster.partitions);
+  let transfers = 0;
+  const burstOnAndOn = async () => {
+    for (let sent = 0; transfers < burstTransfers; sent += burstAppends) {
+      const appends = Array.from({ length: burstAppends }, (_, n) => {
+        const value = `burst${sent + n}`;
+        const of = { conversation, sender: 'burst', key: value, value };
+        return load.append(of, run.history.newProcess());
+      });
+      await Promise.all(appends);
+    }
+  };
+  const work = burstOnAndOn();
+  for (; transfers < burstTransfers; transfers++) {
+    const goal = load.acknowledged.length + 2 * burstAppends;
+    await until('bursts are stored', resumeDeadlineMs, () => load.acknowledged.length >= goal);
+    load.gaps.begin(performance.now());
+    await transfer(cluster, load, partition);
+  }
+  await work;
 }
 
 /** The longest time in which `partition` accepted nothing, from the start of `work` on. */

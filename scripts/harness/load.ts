@@ -46,6 +46,8 @@ export class Load {
   readonly client: PacelineClient;
   /** Every acknowledged append, oldest first. */
   readonly acknowledged: Acknowledged[] = [];
+  /** How many of these were answered as stored before: the client had sent them twice. */
+  duplicates = 0;
   /** How many ended otherwise, by reason. */
   readonly refused = new Map<string, number>();
   private readonly options: LoadOptions;
@@ -95,7 +97,8 @@ export class Load {
       const { seq, duplicate, term } = await this.client.append({ ...append, body: value });
       history.record({ ...base, type: 'ok', seq, duplicate });
       const partition = this.partitionsOf.get(conversation) ?? -1;
-      if (!duplicate) this.gaps.accepted(partition, term, beganMs, performance.now());
+      if (duplicate) this.duplicates += 1;
+      else this.gaps.accepted(partition, term, beganMs, performance.now());
       this.acknowledged.push({ conversation, sender, key, value, seq });
       return { type: 'ok', seq, duplicate };
     } catch (error) {
