@@ -90,6 +90,7 @@ export class Node implements TransportEvents {
   /** Ticks reach the replicas: a majority was connected once, or was waited for. */
   private electing = false;
   private stopped = false;
+  private tellServing: (isServing: boolean) => void = () => {};
 
   constructor(deps: NodeDeps) {
     const { config, store, transport, clock, randomBytes, onFatal } = deps;
@@ -129,6 +130,7 @@ export class Node implements TransportEvents {
 
   async stop(): Promise<void> {
     this.stopped = true;
+    this.tellServing(false);
     this.timer?.cancel();
     for (const replica of this.replicas) replica.stop();
     await this.turns.stop();
@@ -152,6 +154,12 @@ export class Node implements TransportEvents {
 
   get isServing(): boolean {
     return this.replicas.length > 0 && !this.stopped;
+  }
+
+  /** Tells one watcher whether this node serves, now and whenever that changes. */
+  watchServing(tell: (isServing: boolean) => void): void {
+    this.tellServing = tell;
+    tell(this.isServing);
   }
 
   partitionOf(shard: number): number {
@@ -374,6 +382,7 @@ export class Node implements TransportEvents {
       replicas.push(await this.openReplica(partition));
     }
     this.replicas = replicas;
+    this.tellServing(this.isServing);
     this.recoveryMs = Math.max(1, Math.round(clock.monotonicMs() - this.startedMs));
     log('serving', { partitions: replicas.length, replayed: this.replayedEntries });
   }

@@ -62,7 +62,7 @@ describe('health', () => {
     },
   );
 
-  it('is NOT_SERVING on a node that waits for the others', async () => {
+  it('is NOT_SERVING on a node that waits for the others, and SERVING once they are there', async () => {
     const directory = path.join(fixture.directory, 'alone');
     const cluster = await Cluster.create({ directory, name: 'alone' });
     cluster.node(1).start();
@@ -70,6 +70,10 @@ describe('health', () => {
     try {
       await until('it answers', 10_000, async () => (await cluster.status(1)) !== null);
       expect(await check(client, '')).toEqual({ status: 'NOT_SERVING' });
+      cluster.node(2).start();
+      cluster.node(3).start();
+      await cluster.ready();
+      expect(await check(client, '')).toEqual({ status: 'SERVING' });
     } finally {
       client.close();
       await cluster.close();

@@ -51,12 +51,11 @@ export function createApiServer(
     server.addService({ stream: bidiDefinition(path) }, { stream: handler });
   }
   for (const { definition, handlers } of extra) server.addService(definition, handlers);
-  const health = serveHealth(server, node);
+  serveHealth(server, node);
   serveReflection(server);
   return {
     listen: (address) => listen(server, address),
     close: async () => {
-      health.stop();
       forwarder.close();
       await shutDown(server);
     },
