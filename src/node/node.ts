@@ -270,6 +270,8 @@ export class Node implements TransportEvents {
       if (replica === undefined || message.from !== from || message.to !== this.config.id) continue;
       this.guard(() => replica.step(message));
     }
+    // Awake already: its own sign of life needs no wake-up of its own.
+    if (this.liveness.isBeatNear(nowMs) && this.isAsleep) this.tickSoon();
   }
 
   onConnected(peer: NodeId, lane: Lane): void {
@@ -306,27 +308,37 @@ export class Node implements TransportEvents {
     this.scheduleTick();
   }
 
-  /** After what waited in the sockets: a stall of this process is no silence of the others. */
   private scheduleTick(): void {
-    const { clock } = this.deps;
-    const isAsleep = this.isServing && this.replicas.every(({ asleep }) => asleep);
-    const isHurried = clock.monotonicMs() < this.hurriedUntilMs;
-    const delayMs = isAsleep ? this.liveness.beatMs : this.config.limits.tickMs;
-    const timer = clock.after(isHurried ? hurriedTickMs : delayMs, () => {
-      clock.soon(() => {
-        if (this.stopped || this.timer !== timer) return;
-        this.guard(() => this.tick());
-        this.scheduleTick();
-      });
+    this.timer = this.deps.clock.after(this.nextTickMs, () => this.tickSoon());
+  }
+
+  /** From one tick to the next. */
+  private get nextTickMs(): number {
+    if (this.deps.clock.monotonicMs() < this.hurriedUntilMs) return hurriedTickMs;
+    return this.isAsleep ? this.liveness.beatMs : this.config.limits.tickMs;
+  }
+
+  /** After what waited in the sockets: a stall of this process is no silence of the others. */
+  private tickSoon(): void {
+    const { timer } = this;
+    timer?.cancel();
+    this.deps.clock.soon(() => {
+      // Asked for twice, or a hurried one took its place.
+      if (this.stopped || this.timer !== timer) return;
+      this.guard(() => this.tick());
+      this.scheduleTick();
     });
-    this.timer = timer;
+  }
+
+  private get isAsleep(): boolean {
+    return this.isServing && this.replicas.every(({ asleep }) => asleep);
   }
 
   private tick(): void {
     const { clock } = this.deps;
     const nowMs = clock.monotonicMs();
     this.time.take(this.config.id, clock.wallMs(), nowMs);
-    if (this.liveness.tick(nowMs, this.replicas)) this.turns.sayAlive();
+    if (this.liveness.tick(nowMs, this.replicas, this.nextTickMs)) this.turns.sayAlive();
     let replayBytes = 0;
     const mayElect = this.mayElect(nowMs);
     for (const replica of this.replicas) {

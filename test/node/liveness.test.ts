@@ -22,7 +22,7 @@ describe('groups asleep', () => {
     for (let nowMs = 0; nowMs <= 800; nowMs += 25) {
       if (nowMs <= 200) liveness.heard(2, nowMs);
       liveness.heard(3, nowMs);
-      liveness.tick(nowMs, [one]);
+      liveness.tick(nowMs, [one], 25);
       if (nowMs <= 750) expect(one.woken).toEqual([]);
     }
     expect(one.woken).toEqual([{ replica: 2, heardMs: 200 }]);
@@ -35,13 +35,23 @@ describe('groups asleep', () => {
       let count = 0;
       for (let nowMs = from; nowMs < from + 1000; nowMs += 25) {
         liveness.heard(2, nowMs);
-        if (liveness.tick(nowMs, [one])) count += 1;
+        if (liveness.tick(nowMs, [one], 25)) count += 1;
       }
       return count;
     };
     expect(beats(0)).toBe(4);
     one.raft.quiesced = false;
     expect(beats(1000)).toBe(0);
+  });
+
+  it('need none later than that: where the next tick would be too late, it is given now', () => {
+    const liveness = new Liveness([2], { heartbeatMs });
+    const one = sleeper();
+    const beatsAt = [0, 249.6, 470, 500, 740].filter((nowMs) => {
+      liveness.heard(2, nowMs);
+      return liveness.tick(nowMs, [one], nowMs === 470 ? 25 : 250);
+    });
+    expect(beatsAt).toEqual([0, 249.6, 500, 740]);
   });
 
   it('are woken when a connection comes or goes', () => {

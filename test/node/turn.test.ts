@@ -145,6 +145,34 @@ describe('time', () => {
   });
 });
 
+describe('a node asleep', () => {
+  const beat = { wallMs: Date.UTC(2026, 0, 1), partitions: [], messages: [] };
+
+  test('says that it lives four times a second, or with a frame that wakes it shortly before', async () => {
+    const one = await new OneOfThree().start();
+    one.stall(25);
+    const quiesce = { type: 'Quiesce', from: 2, to: 1, term: 1, index: 0, lastTerm: 0 } as const;
+    for (let partition = 0; partition < partitions; partition += 1) {
+      one.receive(partition, heartbeat(2), quiesce);
+    }
+    await one.flush();
+    const framesAfter = async (ms: number, frame?: typeof beat) => {
+      const before = one.frames;
+      one.stall(ms);
+      if (frame !== undefined) one.node.onBatch(2, 'control', frame);
+      await one.settle();
+      return one.frames - before;
+    };
+    expect(one.node.replicas.every(({ asleep }) => asleep)).toBe(true);
+    expect(await framesAfter(190, beat)).toBe(0);
+    expect(await framesAfter(20, beat)).toBe(2);
+    expect(await framesAfter(249, beat)).toBe(2);
+    expect(await framesAfter(249)).toBe(0);
+    expect(await framesAfter(1)).toBe(2);
+    expect(one.timers).toHaveLength(1);
+  });
+});
+
 describe('frames', () => {
   test('heartbeats of all partitions to a peer leave in one frame', () => {
     const outbox = new Outbox(1, 1024);
