@@ -38,12 +38,15 @@ export interface GrpcTransport extends Transport {
   readonly service: PeerService;
 }
 
-/** What the server that carries `service` must be made with. */
+/**
+ * What the server that carries `service` must be made with. Whoever dialed pings to know that it is still
+ * heard; the server only lets go of connections that nobody has any more, which is in no hurry.
+ */
 export const peerServerOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
   'grpc.max_send_message_length': messageBytesMax,
-  'grpc.keepalive_time_ms': 2_000,
-  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
 };
 
 /** One peer as this node knows it. */
