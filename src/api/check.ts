@@ -54,6 +54,14 @@ export function checkConversation(node: Node, name: string): Place | Refusal {
   return { reason: 'BAD_CONVERSATION', field: 'conversation', message, ...limit };
 }
 
+/** Why there is no such partition, or null. */
+export function checkPartition(node: Node, partition: number): Refusal | null {
+  const limit = node.config.cluster.partitions - 1;
+  if (partition <= limit) return null;
+  const message = `there is no partition ${partition}, they are 0 to ${limit}`;
+  return { reason: 'NO_SUCH_PARTITION', field: 'partition', limit, message };
+}
+
 /** Why the whole frame is refused, or null. */
 export function checkFrame(frame: RawFrame): Refusal | null {
   const commands = frame.groups.reduce((sum, group) => sum + group.commands.length, 0);
@@ -67,15 +75,11 @@ export function checkFrame(frame: RawFrame): Refusal | null {
 
 /** Why the whole group is refused, or null. */
 export function checkGroup(node: Node, group: RawGroup): Refusal | null {
-  const { partitions } = node.config.cluster;
   if (group.commands.length === 0) {
     return { reason: 'BAD_REQUEST', field: 'commands', message: 'a group has no commands' };
   }
-  if (group.partition >= partitions) {
-    const message = `there is no partition ${group.partition}, they are 0 to ${partitions - 1}`;
-    return { reason: 'NO_SUCH_PARTITION', field: 'partition', limit: partitions - 1, message };
-  }
-  if (!group.atomic) return null;
+  const refusal = checkPartition(node, group.partition);
+  if (refusal !== null || !group.atomic) return refusal;
   const { atomicCommands, atomicBytes } = frameLimits;
   const { length } = group.commands;
   if (length > atomicCommands) return tooLarge('commands', length, atomicCommands, 'commands');

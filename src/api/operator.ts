@@ -2,22 +2,22 @@
 import { PacelineError } from '../errors.ts';
 import type { TransferLeadershipRequest } from '../gen/proto.ts';
 import type { Node } from '../node/node.ts';
+import { checkPartition } from './check.ts';
 
 /** Resolves once `to` leads. Errors: NO_SUCH_PARTITION, NOT_LEADER, BAD_REQUEST, BUSY, NOT_CAUGHT_UP. */
 export async function transferLeadership(
   node: Node,
   { partition, node: to }: TransferLeadershipRequest,
 ): Promise<Record<string, never>> {
-  const { partitions } = node.config.cluster;
-  if (partition >= partitions) {
-    const message = `partition is ${partition}, this cluster has 0 to ${partitions - 1}`;
-    throw new PacelineError({ reason: 'NO_SUCH_PARTITION', field: 'partition', message });
-  }
-  if (!node.config.nodes.has(to)) {
-    const ids = [...node.config.nodes.keys()].sort((a, b) => a - b).join(', ');
-    const message = `node: there is no node ${to}, the cluster has ${ids}`;
-    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'node', message });
-  }
+  const refusal = checkPartition(node, partition);
+  if (refusal !== null) throw new PacelineError(refusal);
+  if (!node.config.nodes.has(to)) throw noSuchNode(to, [...node.config.nodes.keys()]);
   await node.transferLeadership(partition, to);
   return {};
+}
+
+export function noSuchNode(node: number, all: readonly number[]): PacelineError {
+  const ids = all.toSorted((a, b) => a - b).join(', ');
+  const message = `node: there is no node ${node}, the cluster has ${ids}`;
+  return new PacelineError({ reason: 'BAD_REQUEST', field: 'node', message });
 }

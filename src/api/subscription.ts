@@ -6,7 +6,7 @@ import { SubscribeRequest, SubscribeResponse, type SubscribeResponseInput } from
 import type { Feed, FeedStart } from '../node/feeds.ts';
 import type { Node } from '../node/node.ts';
 import type { StoredMessage } from '../node/stored-message.ts';
-import { checkConversation } from './check.ts';
+import { checkConversation, checkPartition } from './check.ts';
 import { messageOf } from './messages.ts';
 import { decodeToken, encodeToken } from './read-token.ts';
 
@@ -83,8 +83,8 @@ export class Subscription {
     const { node } = this;
     const { conversation, partition, afterIndex } = start;
     if (conversation === '') {
-      const { partitions } = node.config.cluster;
-      if (partition >= partitions) throw noSuchPartition(partition, partitions);
+      const refusal = checkPartition(node, partition);
+      if (refusal !== null) throw new PacelineError(refusal);
       const feed: Feed = node.partitionFeed(partition, Number(afterIndex));
       return { feed, wait: this.fresh(partition, start.readToken) };
     }
@@ -189,10 +189,4 @@ function bad(field: string, problem: string, limit?: number): PacelineError {
   const message = `${field}: ${problem}`;
   const more = limit === undefined ? {} : { limit };
   return new PacelineError({ reason: 'BAD_REQUEST', field, message, ...more });
-}
-
-function noSuchPartition(partition: number, partitions: number): PacelineError {
-  const limit = partitions - 1;
-  const message = `there is no partition ${partition}, they are 0 to ${limit}`;
-  return new PacelineError({ reason: 'NO_SUCH_PARTITION', field: 'partition', limit, message });
 }

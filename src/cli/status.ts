@@ -1,5 +1,6 @@
 // `paceline status`: every node asked by itself, put together into one picture; works with any of
 // them down.
+import { noSuchNode } from '../api/operator.ts';
 import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
 import type { GetStatusResponse, StatusReplica } from '../gen/proto.ts';
@@ -98,9 +99,8 @@ async function addressOfNode(
   const { nodes } = await clusterStatus(client, servers);
   const found = nodes.find(({ id }) => id === node);
   if (found !== undefined) return found.address;
-  const ids = nodes.map(({ id }) => id).join(', ');
-  const message = `node: there is no node ${node}, the cluster has ${ids}`;
-  throw new PacelineError({ reason: 'BAD_REQUEST', field: 'node', message });
+  const ids = nodes.map(({ id }) => id);
+  throw noSuchNode(node, ids);
 }
 
 function nodesOf(first: GetStatusResponse, answers: readonly GetStatusResponse[]): NodeStatus[] {
