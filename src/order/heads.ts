@@ -1,5 +1,6 @@
 // Each conversation's head, and where its messages and events stand, as far as memory has them.
 import { assert } from '../assert.ts';
+import { CleanRows } from './clean-rows.ts';
 import type { Row } from './dedupe.ts';
 import { type CommandsHeader, isEvent, type SlotExtra } from './header.ts';
 import { eventKey, headKey, indexKey } from './row-keys.ts';
@@ -37,7 +38,6 @@ export type FrozenHeads = ReadonlyMap<string, Dirty>;
 /** Of all conversations without events; nothing is ever put into it. */
 const noEvents: number[] = [];
 const placesPerRow = 256;
-const cleanHeadsMax = 4096;
 const dirtyBytesPerConversation = 96;
 const dirtyBytesPerPlace = 8;
 
@@ -46,9 +46,7 @@ export class Heads {
   private frozen: Map<string, Dirty> | null = null;
   private livePlaces = 0;
   private liveRunRows = 0;
-  /** As on disk; `admitted` are kept until the commands that asked for them were sequenced. */
-  private readonly clean = new Map<string, Head>();
-  private readonly admitted = new Map<string, Head>();
+  private readonly clean = new CleanRows<Head>();
 
   get dirtyRows(): number {
     return this.live.size + this.liveRunRows;
@@ -61,21 +59,17 @@ export class Heads {
   /** undefined: not in memory. */
   get(conversation: string): Head | undefined {
     return (
-      this.live.get(conversation) ??
-      this.frozen?.get(conversation) ??
-      this.clean.get(conversation) ??
-      this.admitted.get(conversation)
+      this.live.get(conversation) ?? this.frozen?.get(conversation) ?? this.clean.get(conversation)
     );
   }
 
   admit(conversation: string, head: Head): void {
-    if (this.get(conversation) === undefined) this.admitted.set(conversation, head);
+    if (this.get(conversation) === undefined) this.clean.admit(conversation, head);
   }
 
   /** The commands that asked for rows were sequenced: keep a bounded number of them. */
   release(): void {
-    for (const [conversation, head] of this.admitted) this.keepClean(conversation, head);
-    this.admitted.clear();
+    this.clean.release();
   }
 
   fold(
@@ -146,8 +140,7 @@ export class Heads {
   /** The frozen ones are durable. */
   written(): void {
     for (const [conversation, dirty] of this.frozen ?? []) {
-      this.clean.delete(conversation);
-      this.keepClean(conversation, headOf(dirty));
+      this.clean.keep(conversation, headOf(dirty));
     }
     this.frozen = null;
   }
@@ -178,17 +171,8 @@ export class Heads {
       extra: null,
     };
     this.live.set(conversation, dirty);
-    this.clean.delete(conversation);
-    this.admitted.delete(conversation);
+    this.clean.forget(conversation);
     return dirty;
-  }
-
-  private keepClean(conversation: string, head: Head): void {
-    if (this.clean.size >= cleanHeadsMax) {
-      const [oldest] = this.clean.keys();
-      if (oldest !== undefined) this.clean.delete(oldest);
-    }
-    this.clean.set(conversation, head);
   }
 }
 

@@ -1,5 +1,6 @@
 // Rows of one kind, a value a name, as memory knows them: written since the last checkpoint, frozen for
 // the one being written, or as on disk. What is in none of them is cold: fetched and admitted.
+import { CleanRows } from './clean-rows.ts';
 import type { Row } from './dedupe.ts';
 
 interface Written<T> {
@@ -8,13 +9,10 @@ interface Written<T> {
   readonly value: T | null;
 }
 
-const cleanMax = 4096;
-
 export class KeyedRows<T> {
   private live = new Map<string, Written<T>>();
   private frozen: Map<string, Written<T>> | null = null;
-  private readonly clean = new Map<string, T | null>();
-  private readonly admitted = new Map<string, T | null>();
+  private readonly clean = new CleanRows<T | null>();
   private readonly encode: (value: T) => Uint8Array;
 
   constructor(encode: (value: T) => Uint8Array) {
@@ -28,25 +26,21 @@ export class KeyedRows<T> {
   /** undefined: not in memory; null: no row stands. */
   get(name: string): T | null | undefined {
     const written = this.live.get(name) ?? this.frozen?.get(name);
-    if (written !== undefined) return written.value;
-    const clean = this.clean.get(name);
-    return clean === undefined ? this.admitted.get(name) : clean;
+    return written === undefined ? this.clean.get(name) : written.value;
   }
 
   /** What a fold writes: whole, without looking at the row before. */
   set(name: string, key: Uint8Array, value: T | null): void {
     this.live.set(name, { key, value });
-    this.clean.delete(name);
-    this.admitted.delete(name);
+    this.clean.forget(name);
   }
 
   admit(name: string, value: T | null): void {
-    if (this.get(name) === undefined) this.admitted.set(name, value);
+    if (this.get(name) === undefined) this.clean.admit(name, value);
   }
 
   release(): void {
-    for (const [name, value] of this.admitted) this.keepClean(name, value);
-    this.admitted.clear();
+    this.clean.release();
   }
 
   /** Names that memory has something newer about than the disk, oldest first, with their values. */
@@ -71,19 +65,8 @@ export class KeyedRows<T> {
 
   /** The frozen rows are durable. */
   written(): void {
-    for (const [name, { value }] of this.frozen ?? []) {
-      this.clean.delete(name);
-      this.keepClean(name, value);
-    }
+    for (const [name, { value }] of this.frozen ?? []) this.clean.keep(name, value);
     this.frozen = null;
-  }
-
-  private keepClean(name: string, value: T | null): void {
-    if (this.clean.size >= cleanMax) {
-      const [oldest] = this.clean.keys();
-      if (oldest !== undefined) this.clean.delete(oldest);
-    }
-    this.clean.set(name, value);
   }
 }
 
