@@ -8,8 +8,9 @@
 import type { PacelineClient } from '../../src/client/client.ts';
 import type { Policy } from '../../src/client/event-append.ts';
 import type { Message } from '../../src/client/message.ts';
-import { Outbox, type OutboxEnd } from '../../src/client/outbox.ts';
+import { Outbox } from '../../src/client/outbox.ts';
 import { MemoryOutboxStore } from '../../src/client/outbox-memory.ts';
+import type { OutboxEnd } from '../../src/client/outbox-options.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';

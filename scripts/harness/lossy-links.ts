@@ -4,7 +4,7 @@
 import type { Append } from '../../src/client/append.ts';
 import { PacelineClient } from '../../src/client/client.ts';
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
-import type { OutboxOptions } from '../../src/client/outbox.ts';
+import type { OutboxOptions } from '../../src/client/outbox-options.ts';
 import { systemClock } from '../../src/clock.ts';
 import { PacelineError } from '../../src/errors.ts';
 import type { Cluster } from './cluster.ts';

@@ -1,34 +1,16 @@
 // The sending half of the outbox: reads what is kept as there is room in memory, hands it out in order, and
 // acts on the answers. The state of each conversation is its chain's.
-import type { Clock, Timer } from '../clock.ts';
+import type { Timer } from '../clock.ts';
 import type { PacelineError } from '../errors.ts';
-import type { Append, Appended } from './append.ts';
+import type { Appended } from './append.ts';
 import type { Chain, Item, Pause } from './outbox-chain.ts';
-import type { KeptMessage, OutboxStore, PageLimit } from './outbox-store.ts';
+import type { FullOutboxOptions } from './outbox-options.ts';
+import type { KeptMessage, PageLimit } from './outbox-store.ts';
 import { judge } from './outbox-verdict.ts';
 import { asError, type OutboxWriter } from './outbox-writer.ts';
 
 const firstPauseMs = 50;
 const pageBytes = 1024 * 1024;
-
-export interface SenderOptions {
-  readonly store: OutboxStore;
-  readonly append: (
-    append: Append,
-    resolve: (appended: Appended) => void,
-    reject: (error: Error) => void,
-    signal: AbortSignal,
-  ) => void;
-  readonly sender: string;
-  readonly device: string;
-  readonly epoch: number;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly conversationWindowMax: number;
-  readonly windowMax: number;
-  readonly windowBytesMax: number;
-  readonly pauseMaxMs: number;
-}
 
 export interface SenderOwner {
   onStored(kept: KeptMessage, appended: Appended): void;
@@ -38,7 +20,7 @@ export interface SenderOwner {
 }
 
 export class OutboxSender {
-  private readonly options: SenderOptions;
+  private readonly options: FullOutboxOptions;
   private readonly writer: OutboxWriter;
   private readonly owner: SenderOwner;
   private readonly reads = new Set<Promise<void>>();
@@ -52,7 +34,7 @@ export class OutboxSender {
   private wakeTimer: Timer | null = null;
   private isStopped = false;
 
-  constructor(options: SenderOptions, writer: OutboxWriter, owner: SenderOwner) {
+  constructor(options: FullOutboxOptions, writer: OutboxWriter, owner: SenderOwner) {
     this.options = options;
     this.writer = writer;
     this.owner = owner;

@@ -1,67 +1,22 @@
 // The outbox: messages of one sender on one device, each stored once and in order per conversation, over
 // retries, failovers and the end of the app at any moment. A message is durable here before it is sent, and
 // stays until the server has said what became of it. Knows no network, disk, clock or chance of its own.
-import type { Clock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
 import { hash128 } from '../hash.ts';
-import type { Append, Appended } from './append.ts';
+import type { Appended } from './append.ts';
 import { Chain } from './outbox-chain.ts';
 import { checkMessage, checkSender } from './outbox-check.ts';
-import { OutboxSender, type SenderOptions } from './outbox-sender.ts';
-import type {
-  ChainRow,
-  KeptMessage,
-  OutboxHead,
-  OutboxMessage,
-  OutboxStore,
-} from './outbox-store.ts';
+import {
+  type FullOutboxOptions,
+  type OutboxEnd,
+  type OutboxOptions,
+  outboxDefaults,
+} from './outbox-options.ts';
+import { OutboxSender } from './outbox-sender.ts';
+import type { ChainRow, KeptMessage, OutboxHead, OutboxMessage } from './outbox-store.ts';
 import { OutboxWriter } from './outbox-writer.ts';
 
 const page = { count: 1000, bytes: 1024 * 1024 };
-
-const defaults = {
-  messagesMax: 1_000_000,
-  conversationWindowMax: 1024,
-  windowMax: 16_384,
-  windowBytesMax: 16 * 1024 * 1024,
-  pauseMaxMs: 10_000,
-};
-
-export interface OutboxOptions {
-  /** The outbox's from now on: it closes it. */
-  readonly store: OutboxStore;
-  /**
-   * Appends one message, as `PacelineClient.start` does: one of the two is called, once, in the end. After
-   * the signal (an earlier one of the conversation failed) it must not send what it has not sent.
-   */
-  readonly append: (
-    append: Append,
-    resolve: (appended: Appended) => void,
-    reject: (error: Error) => void,
-    signal: AbortSignal,
-  ) => void;
-  readonly sender: string;
-  /** At most 64 bytes; '' = the only one. */
-  readonly device: string;
-  /** Of that device, from `registerDevice`; at least what the store was opened with before. */
-  readonly epoch: number;
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly uuid: () => string;
-  /** Of every message, those of earlier processes included. */
-  readonly onEnd?: (end: OutboxEnd) => void;
-  /** Messages kept, beyond which `send` is BUSY; 1,000,000 where not given. */
-  readonly messagesMax?: number;
-  /** Messages in memory of one conversation; 1,024 where not given. */
-  readonly conversationWindowMax?: number;
-  /** Messages in memory; 16,384 where not given. */
-  readonly windowMax?: number;
-  /** Bytes of bodies in memory; 16 MiB where not given. */
-  readonly windowBytesMax?: number;
-  /** The longest pause between two tries; 10 s where not given. */
-  readonly pauseMaxMs?: number;
-}
 
 /** A message that is durable here. */
 export interface OutboxItem {
@@ -76,19 +31,13 @@ export interface OutboxItem {
   readonly stored: Promise<Appended>;
 }
 
-/** What became of a message: it has left the outbox. */
-export type OutboxEnd = { readonly kept: KeptMessage } & (
-  | { readonly kind: 'stored'; readonly appended: Appended }
-  | { readonly kind: 'failed'; readonly error: PacelineError }
-);
-
 interface Waiter {
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: Error) => void;
 }
 
 export class Outbox {
-  private readonly options: OutboxOptions & typeof defaults;
+  private readonly options: FullOutboxOptions;
   private readonly head: OutboxHead;
   private readonly writer: OutboxWriter;
   private readonly sender: OutboxSender;
@@ -122,7 +71,7 @@ export class Outbox {
   }
 
   private constructor(options: OutboxOptions, head: OutboxHead, rows: readonly ChainRow[]) {
-    const full: SenderOptions & OutboxOptions & typeof defaults = { ...defaults, ...options };
+    const full: FullOutboxOptions = { ...outboxDefaults, ...options };
     this.options = full;
     this.head = head;
     this.writer = new OutboxWriter(options.store, options.clock, (error) => this.stop(error));

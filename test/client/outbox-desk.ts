@@ -1,6 +1,7 @@
 // An outbox on a desk: its server, link, disk and time in the hand of the test.
 import type { Append, Appended } from '../../src/client/append.ts';
-import { Outbox, type OutboxEnd, type OutboxOptions } from '../../src/client/outbox.ts';
+import { Outbox } from '../../src/client/outbox.ts';
+import type { OutboxEnd, OutboxOptions } from '../../src/client/outbox-options.ts';
 import { PacelineError, type Reason, type Refusal } from '../../src/errors.ts';
 import { CrashStore } from './crash-store.ts';
 import { FakeChains, FakeLink } from './fake-chains.ts';

@@ -1,6 +1,7 @@
 // `paceline/outbox`: the outbox in a directory, with this machine's clock.
 import { systemClock } from '../../clock.ts';
-import { Outbox, type OutboxOptions } from '../outbox.ts';
+import { Outbox } from '../outbox.ts';
+import type { OutboxOptions } from '../outbox-options.ts';
 import type { OutboxStore } from '../outbox-store.ts';
 import { openOutboxStore } from './outbox-store.ts';
 
@@ -60,7 +61,8 @@ async function epochOf(store: OutboxStore, epoch: OpenOutboxOptions['epoch']): P
   }
 }
 
-export { Outbox, type OutboxEnd, type OutboxItem, type OutboxOptions } from '../outbox.ts';
+export { Outbox, type OutboxItem } from '../outbox.ts';
 export { MemoryOutboxStore } from '../outbox-memory.ts';
+export type { OutboxEnd, OutboxOptions } from '../outbox-options.ts';
 export type { KeptMessage, OutboxMessage, OutboxStore } from '../outbox-store.ts';
 export { openOutboxStore } from './outbox-store.ts';
