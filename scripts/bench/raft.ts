@@ -185,6 +185,7 @@ function createReplica(self: number, chain: Chain, nowMs: number): Raft<EntryPay
     hardState: { term: 0, votedFor: 0, commit: 0 },
     log: {
       base: { index: 0, term: 0, chain: noChain, timeMs: 0, membership },
+      boundary: 0,
       terms: [],
       entries: [],
     },

@@ -172,6 +172,8 @@ export class Replica implements SequencingHost {
   }
 
   step(message: PeerMessage): void {
+    // Its state has to be here before, and nothing brings states to other nodes yet.
+    if (message.type === 'InstallSnapshot') return;
     const nowMs = this.deps.clock.monotonicMs();
     this.raft.step(message, nowMs);
     if (message.type === 'Append' || message.type === 'Heartbeat') this.heard(nowMs);
@@ -346,6 +348,8 @@ export class Replica implements SequencingHost {
   }
 
   private applyEffects(effects: Effects<EntryPayload>, output: TurnOutput): void {
+    const hasSnapshots = effects.snapshots.length > 0 || effects.restored !== null;
+    assert(!hasSnapshots, 'no log is compacted yet, and no snapshot taken');
     if (effects.role !== null) this.onRole(effects.role.role === 'leader', effects.role.term);
     for (const message of effects.send) output.send(message);
     if (effects.persist !== null) output.persist(this, effects.persist);

@@ -95,6 +95,7 @@ export class TurnLoop implements TurnOutput {
   persist(replica: Replica, step: PersistStep<EntryPayload>): void {
     const { batch, steps } = this.openWrite();
     const { partition } = replica;
+    assert(step.snapshot === null, 'no snapshot is taken yet');
     if (step.hardState !== null) batch.putHardState(partition, step.hardState);
     if (step.truncateFrom !== null) {
       batch.removeEntries(partition, step.truncateFrom, step.truncateTo);

@@ -1,6 +1,7 @@
 // The state of one replica, as plain data that the functions of this folder work on: what every role
 // has, and per role a variant of its own. Nothing here decides anything.
 
+import { assert } from '../assert.ts';
 import type { Log } from './log.ts';
 import type { MembershipLog } from './membership-log.ts';
 import type { Progress } from './progress.ts';
@@ -14,6 +15,8 @@ import {
   type ReadState,
   type ReplicaId,
   type RoleChange,
+  type Snapshot,
+  type SnapshotRequest,
 } from './types.ts';
 
 /** What is handled by role, once its term is that of the replica. A PreVote changes no role. */
@@ -118,6 +121,9 @@ export interface Outbox<P> {
   held: { readonly appendSeq: number; readonly message: RaftMessage<P> }[];
   reads: ReadState[];
   loads: LoadRequest[];
+  snapshots: SnapshotRequest[];
+  /** Installed, and not told yet that it is durable. */
+  restoring: Snapshot | null;
   /** The number of the step that the next drain may hand out. */
   nextSeq: number;
   persistedSeq: number;
@@ -137,7 +143,7 @@ export interface Core<P> {
   readonly membershipPayload: RaftOptions<P>['membershipPayload'];
   readonly readMembership: RaftOptions<P>['readMembership'];
   readonly log: Log<P>;
-  /** Changes with the log only: appendToLog, truncateLog. */
+  /** Changes with the log only: appendToLog, truncateLog, restoreLog. */
   readonly memberships: MembershipLog;
   readonly outbox: Outbox<P>;
   term: number;
@@ -181,6 +187,18 @@ export function sendWhenDurable<P>(core: Core<P>, message: RaftMessage<P>): void
   core.outbox.gated.push(message);
 }
 
+/** Everything up to `match` is the leader's log, and leaves as that once it is durable. */
+export function acknowledge<P>(core: Core<P>, leader: ReplicaId, match: number): void {
+  const { self: from, term, outbox } = core;
+  const newest = outbox.gated.at(-1);
+  // Of several acknowledgements that leave together the highest says it all.
+  if (newest?.type === 'AppendOk' && newest.to === leader) {
+    if (newest.match >= match) return;
+    outbox.gated.pop();
+  }
+  sendWhenDurable(core, { type: 'AppendOk', from, to: leader, term, match });
+}
+
 /** Appends to the log; the step that the next drain hands out writes it. */
 export function appendToLog<P>(core: Core<P>, entry: Entry<P>): void {
   core.log.append(entry, core.outbox.nextSeq);
@@ -192,4 +210,15 @@ export function appendToLog<P>(core: Core<P>, entry: Entry<P>): void {
 export function truncateLog<P>(core: Core<P>, index: number): void {
   core.log.truncateFrom(index);
   core.memberships.truncateFrom(index);
+}
+
+/** The snapshot takes the place of the log, and of all that was committed; the next step writes it. */
+export function restoreLog<P>(core: Core<P>, snapshot: Snapshot): void {
+  const { log, memberships, outbox } = core;
+  assert(snapshot.index > core.commit, 'nothing committed here is replaced');
+  log.restore(snapshot, outbox.nextSeq);
+  memberships.restore(snapshot.index, snapshot.membership);
+  core.commit = snapshot.index;
+  outbox.committedIndex = snapshot.index;
+  outbox.restoring = snapshot;
 }

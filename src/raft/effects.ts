@@ -4,7 +4,15 @@
 import { assert } from '../assert.ts';
 import { type Core, leaderOf, type Outbox } from './core.ts';
 import { broadcastHeartbeat, sendAppends } from './replication.ts';
-import type { Effects, Entry, HardState, PersistStep, RaftMessage, RoleChange } from './types.ts';
+import type {
+  Effects,
+  Entry,
+  HardState,
+  PersistStep,
+  RaftMessage,
+  RoleChange,
+  Snapshot,
+} from './types.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -15,15 +23,18 @@ export function takeEffects<P>(core: Core<P>): Effects<P> | null {
     sendAppends(core, state);
   }
   const persist = takePersistStep(core);
+  const restored = takeRestored(core);
   const committed = takeCommitted(core);
   const role = takeRoleChange(core);
-  const { send, reads, loads } = outbox;
-  const isIdle = send.length === 0 && reads.length === 0 && loads.length === 0;
-  if (isIdle && persist === null && role === null && committed.length === 0) return null;
+  const { send, reads, loads, snapshots } = outbox;
+  const isAsking = reads.length + loads.length + snapshots.length > 0;
+  const isWorking = persist !== null || restored !== null || committed.length > 0;
+  if (send.length === 0 && !isAsking && !isWorking && role === null) return null;
   if (send.length > 0) outbox.send = [];
   if (reads.length > 0) outbox.reads = [];
   if (loads.length > 0) outbox.loads = [];
-  return { send, persist, committed, reads, role, loads };
+  if (snapshots.length > 0) outbox.snapshots = [];
+  return { send, persist, restored, committed, reads, role, loads, snapshots };
 }
 
 function takePersistStep<P>(core: Core<P>): PersistStep<P> | null {
@@ -35,8 +46,9 @@ function takePersistStep<P>(core: Core<P>): PersistStep<P> | null {
   const appendSeq = outbox.nextSeq;
   outbox.nextSeq += 1;
   const hardState = takeHardState(core);
-  const { entries, truncateFrom, truncateTo } = log.takeUnwritten();
-  return { appendSeq, hardState, truncateFrom, truncateTo, entries, after: takeGated(outbox) };
+  const { snapshot, entries, truncateFrom, truncateTo } = log.takeUnwritten();
+  const after = takeGated(outbox);
+  return { appendSeq, hardState, snapshot, truncateFrom, truncateTo, entries, after };
 }
 
 /** The commit index rides along, but is never a reason to write (rule 5). */
@@ -80,6 +92,14 @@ export function markPersisted<P>(core: Core<P>, appendSeq: number): void {
     released += 1;
   }
   if (released > 0) outbox.held.splice(0, released);
+}
+
+/** Durable here: only now do the rows that were before it have to go. */
+function takeRestored<P>({ log, outbox }: Core<P>): Snapshot | null {
+  const { restoring } = outbox;
+  if (restoring === null || log.durableIndex < restoring.index) return null;
+  outbox.restoring = null;
+  return restoring;
 }
 
 /** Committed and durable here: the fold never sees what a crash could take back (rule 6). */

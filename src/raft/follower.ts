@@ -3,6 +3,7 @@
 
 import { assert, unreachable } from '../assert.ts';
 import {
+  acknowledge,
   appendToLog,
   type Core,
   type FollowerState,
@@ -15,6 +16,7 @@ import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './elect
 import { onQuiesce } from './quiesce.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
 import { recogniseLeader, successionPart } from './roles.ts';
+import { onInstallSnapshot } from './snapshot.ts';
 import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
 
 export function stepFollower<P>(
@@ -25,6 +27,10 @@ export function stepFollower<P>(
   switch (message.type) {
     case 'Append':
       onAppend(core, state, message);
+      return;
+    case 'InstallSnapshot':
+      hear(core, state, message.from);
+      onInstallSnapshot(core, message);
       return;
     case 'Heartbeat':
       onHeartbeat(core, state, message);
@@ -97,6 +103,11 @@ function onHeartbeat<P>(core: Core<P>, state: FollowerState, message: Heartbeat)
 function onAppend<P>(core: Core<P>, state: FollowerState, message: Append<P>): void {
   hear(core, state, message.from);
   const { prevIndex, entries } = message;
+  if (prevIndex < core.log.boundary) {
+    // It was sent before the log began here: what is committed is the leader's log in any case.
+    acknowledge(core, message.from, core.commit);
+    return;
+  }
   const known = core.log.termAt(prevIndex);
   if (known !== message.prevTerm) {
     assert(known === null || prevIndex > core.commit, 'what is committed never conflicts');
@@ -134,17 +145,6 @@ function isLinked<P>(core: Core<P>, entry: Entry<P>): boolean {
   if (chain.length !== expected.length) return false;
   for (let i = 0; i < chain.length; i += 1) if (chain[i] !== expected[i]) return false;
   return true;
-}
-
-function acknowledge<P>(core: Core<P>, leader: ReplicaId, match: number): void {
-  const { self: from, term, outbox } = core;
-  const newest = outbox.gated.at(-1);
-  // Of several acknowledgements that leave together the highest says it all.
-  if (newest?.type === 'AppendOk' && newest.to === leader) {
-    if (newest.match >= match) return;
-    outbox.gated.pop();
-  }
-  sendWhenDurable(core, { type: 'AppendOk', from, to: leader, term, match });
 }
 
 function rejectAppend<P>(core: Core<P>, message: Append<P>): void {

@@ -31,6 +31,7 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
       onForwardedRead(core, message);
       return;
     case 'Append':
+    case 'InstallSnapshot':
     case 'Heartbeat':
       assert(false, 'one leader a term');
       return;
@@ -87,8 +88,8 @@ function onAppendOk<P>(core: Core<P>, state: LeaderState<P>, message: AppendOk):
   // A late answer of one that was removed finds no progress, here and below.
   const progress = state.byId.get(message.from);
   if (progress === undefined) return;
-  progress.heardMs = core.nowMs;
-  if (progress.acknowledged(message.match)) advanceCommit(core, state);
+  progress.answered(core.nowMs);
+  if (progress.acknowledged(message.match, core.log.boundary)) advanceCommit(core, state);
   if (core.state === state) continueTransfer(core, state);
 }
 
@@ -97,7 +98,7 @@ function onAppendReject<P>(core: Core<P>, state: LeaderState<P>, message: Append
   const agreement = core.log.newestUpTo(hintIndex, hintTerm);
   const progress = state.byId.get(message.from);
   if (progress === undefined) return;
-  progress.heardMs = core.nowMs;
+  progress.answered(core.nowMs);
   progress.rejected(prevIndex, agreement.index);
 }
 

@@ -1,9 +1,10 @@
 // The log of one replica: its newest entries in memory, the terms of all of them, and how far it is
-// durable. Everything below the window is applied and durable here, and is read from storage.
+// durable. Everything below the window is applied and durable here, and is read from storage, down to the
+// boundary: what is at or below it has left the log, or was never here but in a snapshot.
 
 import { assert } from '../assert.ts';
 import { type LogPosition, TermRuns } from './term-runs.ts';
-import type { Entry, LogTail, StoredLog, TermRun } from './types.ts';
+import type { Entry, LogTail, Snapshot, StoredLog, TermRun } from './types.ts';
 import { type UnwrittenRange, WriteMarks } from './write-marks.ts';
 
 /** What an entry without payload costs in memory and in a frame, roughly. */
@@ -15,6 +16,11 @@ export interface Batch<P> {
   readonly fromIndex: number;
   readonly entries: readonly Entry<P>[];
   readonly bytes: number;
+}
+
+export interface Unwritten<P> extends UnwrittenRange {
+  readonly entries: readonly Entry<P>[];
+  readonly snapshot: Snapshot | null;
 }
 
 export function entryBytes<P>(entry: Entry<P>): number {
@@ -31,12 +37,15 @@ export class Log<P> {
   /** The entry just before the window. */
   #prior: LogTail;
   #tail: LogTail;
+  /** Has taken the place of the log, and no step was given it yet. */
+  #unwrittenSnapshot: Snapshot | null = null;
 
   constructor(recovered: StoredLog<P>) {
     this.#prior = recovered.base;
     this.#tail = recovered.base;
     this.#window = [];
     this.#runs = new TermRuns(recovered.terms, recovered.base);
+    this.#runs.forgetBelow(recovered.boundary);
     for (const entry of recovered.entries) this.#push(entry);
     this.#marks = new WriteMarks(this.#tail.index);
   }
@@ -56,6 +65,11 @@ export class Log<P> {
   /** The oldest index in memory; lastIndex + 1 where none is. */
   get firstIndex(): number {
     return this.#prior.index + 1;
+  }
+
+  /** The newest index that has left the log: of it only the term is known, of what is below it nothing. */
+  get boundary(): number {
+    return this.#runs.boundary;
   }
 
   /** `appendSeq` is the step that will write it. */
@@ -151,14 +165,16 @@ export class Log<P> {
   }
 
   get hasUnwritten(): boolean {
-    return this.#marks.pending;
+    return this.#marks.pending || this.#unwrittenSnapshot !== null;
   }
 
-  takeUnwritten(): UnwrittenRange & { readonly entries: readonly Entry<P>[] } {
+  takeUnwritten(): Unwritten<P> {
     const { fromIndex, truncateFrom, truncateTo } = this.#marks.take();
     // Field by field: a spread here cost a third of the core's work at one entry a drain.
     const entries = this.slice(fromIndex, this.lastIndex);
-    return { fromIndex, truncateFrom, truncateTo, entries };
+    const snapshot = this.#unwrittenSnapshot;
+    this.#unwrittenSnapshot = null;
+    return { fromIndex, truncateFrom, truncateTo, entries, snapshot };
   }
 
   persisted(appendSeq: number): void {
@@ -167,7 +183,31 @@ export class Log<P> {
 
   /** Drops the oldest entries beyond `bytesMax`, none above `applied`, never the newest. */
   evict(applied: number, bytesMax: number): void {
-    const limit = Math.min(applied, this.durableIndex, this.lastIndex - 1);
+    this.#drop(Math.min(applied, this.durableIndex, this.lastIndex - 1), bytesMax);
+  }
+
+  /** Everything up to `index`, which is applied, leaves the log. */
+  compact(index: number): void {
+    if (index <= this.boundary) return;
+    assert(index <= this.durableIndex, 'only what is durable is compacted');
+    this.#drop(index, -1);
+    this.#runs.forgetBelow(index);
+  }
+
+  /** All goes, and the log goes on after the snapshot; `appendSeq` is the step that will write it. */
+  restore(snapshot: Snapshot, appendSeq: number): void {
+    this.#window = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#prior = tailOf(snapshot);
+    this.#tail = this.#prior;
+    this.#runs.reset(snapshot);
+    this.#marks.restored(snapshot.index, appendSeq);
+    this.#unwrittenSnapshot = snapshot;
+  }
+
+  /** Drops the oldest entries from memory while there are more bytes, none above `limit`. */
+  #drop(limit: number, bytesMax: number): void {
     let newest: Entry<P> | undefined;
     while (this.#bytes > bytesMax && (newest ?? this.#prior).index < limit) {
       newest = this.#window[this.#head];

@@ -36,6 +36,13 @@ export class MembershipLog {
     this.#placed.push(this.#newest);
   }
 
+  /** Nothing that stood before can decide again. */
+  restore(index: number, membership: Membership): void {
+    assertMembership(membership);
+    this.#newest = { index, membership };
+    this.#placed.splice(0, this.#placed.length, this.#newest);
+  }
+
   truncateFrom(index: number): void {
     const kept = this.#placed.filter((placed) => placed.index < index);
     const newest = kept.at(-1);

@@ -1,10 +1,18 @@
 // What a leader knows of one follower's log, and what it has sent to it. While probing, one append at a
 // time looks for the place where the logs agree; while replicating, `next` advances optimistically as
-// appends leave, within the inflight limits. A rejected or lost append leads back to probing.
+// appends leave, within the inflight limits. A rejected or lost append leads back to probing. One that
+// needs what has left the leader's log gets no appends until a snapshot has brought it to what is there.
 
 import { assert } from '../assert.ts';
 import { Inflights } from './inflights.ts';
-import type { Entry, LoadRequest, RaftConfig, ReplicaId, ReplicaProgress } from './types.ts';
+import type {
+  Entry,
+  LoadRequest,
+  RaftConfig,
+  ReplicaId,
+  ReplicaProgress,
+  SnapshotRequest,
+} from './types.ts';
 
 /** Entries that are no longer in memory come from the shell, one request at a time. */
 export type Load<P> =
@@ -16,8 +24,9 @@ export type Load<P> =
 export class Progress<P> {
   readonly id: ReplicaId;
   readonly #heartbeatMs: number;
+  readonly #electionTimeoutMs: number;
   readonly #inflights: Inflights;
-  #mode: 'probe' | 'replicate' = 'probe';
+  #mode: ReplicaProgress['mode'] = 'probe';
   /** A probe was sent and not answered yet. */
   #awaiting = false;
   /** An empty append is due that finds out whether what was sent has arrived. */
@@ -27,6 +36,12 @@ export class Progress<P> {
   /** The newest commit index that an append told the follower. */
   #commitTold = 0;
   #sentMs: number;
+  /** In snapshot mode, until the shell has reported. */
+  #request: SnapshotRequest | null = null;
+  /** No snapshot is asked for before that, after one has failed. */
+  #snapshotRetryMs = -Infinity;
+  /** When it answered last; not since it was lost. */
+  #answeredMs = -Infinity;
   load: Load<P> = { phase: 'none' };
   /** The newest read round that the follower answered. */
   round = 0;
@@ -37,6 +52,7 @@ export class Progress<P> {
     this.id = id;
     this.#next = next;
     this.#heartbeatMs = config.heartbeatMs;
+    this.#electionTimeoutMs = config.electionTimeoutMs;
     this.#inflights = new Inflights(config.inflightAppendsMax, config.inflightBytesMax);
     this.#sentMs = nowMs;
     this.heardMs = nowMs;
@@ -56,12 +72,15 @@ export class Progress<P> {
 
   /** Nothing more may be sent until something is answered. */
   get paused(): boolean {
-    return this.probing ? this.#awaiting : this.#inflights.full;
+    if (this.#mode === 'replicate') return this.#inflights.full;
+    return this.#mode === 'snapshot' || this.#awaiting;
   }
 
   view(): Omit<ReplicaProgress, 'id' | 'learner'> {
     const { match, next, paused } = this;
-    return { match, next, mode: this.#mode, paused, inflight: this.#inflights.count };
+    const pendingSnapshot = this.#mode === 'snapshot' ? next - 1 : 0;
+    const inflight = this.#inflights.count;
+    return { match, next, mode: this.#mode, paused, inflight, pendingSnapshot };
   }
 
   /** An append without entries is worth sending: to tell of commits, or to find out about a loss. */
@@ -84,15 +103,29 @@ export class Progress<P> {
     }
   }
 
-  /** The follower has everything up to `match` on disk. Returns whether that is news. */
-  acknowledged(match: number): boolean {
+  /** It answered an append: it lives, and its disk works. */
+  answered(nowMs: number): void {
+    this.heardMs = nowMs;
+    this.#answeredMs = nowMs;
+  }
+
+  /**
+   * The follower has everything up to `match` on disk. Returns whether that is news. In snapshot mode it
+   * is enough that the leader's log, which begins after `boundary`, goes on from there: whichever snapshot
+   * that was, and from wherever it came.
+   */
+  acknowledged(match: number, boundary: number): boolean {
     const isNews = match > this.#match;
     this.#match = Math.max(this.#match, match);
+    if (this.#mode === 'snapshot') {
+      if (this.#match >= boundary) this.#probeFrom(this.#match + 1);
+      else this.#next = Math.max(this.#next, this.#match + 1);
+    }
     if (this.probing) {
       this.#mode = 'replicate';
       this.#awaiting = false;
       this.#next = this.#match + 1;
-    } else {
+    } else if (this.#mode === 'replicate') {
       this.#inflights.freeUpTo(match);
       this.#next = Math.max(this.#next, this.#match + 1);
     }
@@ -102,6 +135,8 @@ export class Progress<P> {
 
   /** The append after `prevIndex` did not fit; the logs may agree at `agreement`. */
   rejected(prevIndex: number, agreement: number): void {
+    // What was sent before says nothing of what the snapshot makes of the follower.
+    if (this.#mode === 'snapshot') return;
     // A late or doubled reject tells of an append that was overtaken long ago.
     const isStale = this.probing ? prevIndex !== this.#next - 1 : prevIndex <= this.#match;
     if (isStale) return;
@@ -111,14 +146,56 @@ export class Progress<P> {
   /** What was sent is lost: the follower's process has died. */
   lost(): void {
     this.#probeFrom(this.#match + 1);
+    this.#answeredMs = -Infinity;
+  }
+
+  /**
+   * Whether `next` is to be brought about by a snapshot, as its entry is no longer in the log. Nobody else
+   * gets what costs so much than one who has answered lately.
+   */
+  wantsSnapshot(nowMs: number): boolean {
+    if (this.#mode === 'snapshot' || (this.paused && !this.#checkDue)) return false;
+    if (nowMs < this.#snapshotRetryMs) return false;
+    return nowMs - this.#answeredMs < this.#electionTimeoutMs;
+  }
+
+  /** It gets heartbeats only, until the request is reported on, or it acknowledges enough. */
+  needsSnapshot(request: SnapshotRequest): void {
+    this.#probeFrom(request.index + 1);
+    this.#mode = 'snapshot';
+    this.#request = request;
+    this.load = { phase: 'none' };
+  }
+
+  /** Whether `request` is the one that is waited for. */
+  awaits(request: SnapshotRequest): boolean {
+    return this.#request === request;
+  }
+
+  /** InstallSnapshot leaves: its answer ends this mode, or its loss. */
+  snapshotSent(index: number, nowMs: number): void {
+    this.#request = null;
+    this.#next = index + 1;
+    this.#awaiting = true;
+    this.#sentMs = nowMs;
+  }
+
+  /** To be asked for anew, not before a heartbeat period is over. */
+  snapshotFailed(nowMs: number): void {
+    this.#probeFrom(this.#match + 1);
+    this.#snapshotRetryMs = nowMs + this.#heartbeatMs;
   }
 
   /** The follower lives. Where it has been silent about appends for long, they may be lost. */
   alive(lastIndex: number, nowMs: number): void {
+    this.#answeredMs = nowMs;
     // One whose disk hangs still answers heartbeats: while it owes an answer, only that counts.
-    const owesAnswer = this.probing ? this.#awaiting : this.#inflights.count > 0;
+    const owesAnswer = this.#mode === 'replicate' ? this.#inflights.count > 0 : this.#awaiting;
     if (!owesAnswer) this.heardMs = nowMs;
-    if (nowMs - this.#sentMs < this.#heartbeatMs) return;
+    // It owes none while the state is on its way.
+    if (this.#request !== null || nowMs - this.#sentMs < this.#heartbeatMs) return;
+    // A probe finds out whether the snapshot was installed.
+    if (this.#mode === 'snapshot') this.#probeFrom(this.#next);
     if (this.probing) this.#awaiting = false;
     // One that is probed is asked even where nothing is missing: only an answer ends the probing.
     if (this.probing || this.#match < lastIndex) this.#checkDue = true;
@@ -128,6 +205,7 @@ export class Progress<P> {
     this.#mode = 'probe';
     this.#awaiting = false;
     this.#checkDue = false;
+    this.#request = null;
     this.#next = next;
     this.#inflights.reset();
     this.#assertOrder();

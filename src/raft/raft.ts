@@ -15,6 +15,7 @@ import { readIndex, releaseEarlyReads } from './read-index.ts';
 import { proposeConfigAsLeader } from './reconfigure.ts';
 import { onEntriesLoaded, progressOfAll } from './replication.ts';
 import { becomeFollower } from './roles.ts';
+import { compacted, onSnapshotFailed, onSnapshotSent } from './snapshot.ts';
 import { createCore } from './start.ts';
 import { isTransferring, startTransfer } from './transfer.ts';
 import type {
@@ -30,6 +31,8 @@ import type {
   ReplicaId,
   ReplicaProgress,
   Role,
+  Snapshot,
+  SnapshotRequest,
   TermRun,
   TransferResult,
 } from './types.ts';
@@ -125,6 +128,24 @@ class RaftReplica<P> implements Raft<P> {
   onEntriesLoaded(request: LoadRequest, entries: readonly Entry<P>[], nowMs: number): void {
     this.#enter(nowMs);
     onEntriesLoaded(this.#core, request, entries);
+    this.#leave();
+  }
+
+  compacted(index: number): void {
+    this.#enter(this.#core.nowMs);
+    compacted(this.#core, index);
+    this.#leave();
+  }
+
+  onSnapshotSent(request: SnapshotRequest, snapshot: Snapshot, nowMs: number): void {
+    this.#enter(nowMs);
+    onSnapshotSent(this.#core, request, snapshot);
+    this.#leave();
+  }
+
+  onSnapshotFailed(request: SnapshotRequest, nowMs: number): void {
+    this.#enter(nowMs);
+    onSnapshotFailed(this.#core, request);
     this.#leave();
   }
 
@@ -246,8 +267,7 @@ function step<P>(core: Core<P>, message: RaftMessage<P>): void {
   // A granted PreVoteReply carries the term that was asked about, which nobody has entered.
   const isGrantedPreVote = message.type === 'PreVoteReply' && message.granted;
   if (message.term > core.term && !isGrantedPreVote) {
-    const isFromLeader = message.type === 'Append' || message.type === 'Heartbeat';
-    becomeFollower(core, message.term, isFromLeader ? message.from : 0);
+    becomeFollower(core, message.term, isFromLeader(message) ? message.from : 0);
   } else if (message.term < core.term) {
     answerStale(core, message);
     return;
@@ -258,11 +278,16 @@ function step<P>(core: Core<P>, message: RaftMessage<P>): void {
   else stepCandidate(core, state, message);
 }
 
+/** What only the leader of its term sends. */
+function isFromLeader<P>({ type }: RaftMessage<P>): boolean {
+  return type === 'Append' || type === 'InstallSnapshot' || type === 'Heartbeat';
+}
+
 /** One who asks in an earlier term learns the newer one; answers from an earlier term mean nothing. */
 function answerStale<P>(core: Core<P>, message: RaftMessage<P>): void {
   const { self: from, term } = core;
   const to = message.from;
-  if (message.type === 'Append' || message.type === 'Heartbeat') {
+  if (isFromLeader(message)) {
     const nothing = { prevIndex: 0, hintIndex: 0, hintTerm: 0 };
     send(core, { type: 'AppendReject', from, to, term, ...nothing });
   } else if (message.type === 'Vote') {

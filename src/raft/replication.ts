@@ -9,6 +9,7 @@ import { Progress } from './progress.ts';
 import { wakeLeader } from './quiesce.ts';
 import { isQuorum, quorumValue } from './quorum.ts';
 import { beginRound } from './read-index.ts';
+import { askForSnapshot } from './snapshot.ts';
 import type { Draft, Entry, LoadRequest, ReplicaId, ReplicaProgress } from './types.ts';
 
 /** Appends to the own log as of the own term. */
@@ -67,7 +68,12 @@ export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): vo
 /** Sends each follower what it lacks and may get now. */
 export function sendAppends<P>(core: Core<P>, leader: LeaderState<P>): void {
   let shared: Batch<P> | null = null;
+  const { boundary } = core.log;
   for (const follower of leader.followers) {
+    if (follower.next <= boundary) {
+      askForSnapshot(core, follower);
+      continue;
+    }
     const before = core.outbox.send.length;
     while (follower.next <= core.log.lastIndex && !follower.paused) {
       const batch: Batch<P> | null = batchFor(core, follower, shared);
@@ -105,7 +111,7 @@ function emptyBatch<P>(follower: Progress<P>): Batch<P> {
 function sendAppend<P>(core: Core<P>, follower: Progress<P>, batch: Batch<P>): void {
   const prevIndex = follower.next - 1;
   const prevTerm = core.log.termAt(prevIndex);
-  assert(prevTerm !== null, 'a leader knows the terms of its whole log');
+  assert(prevTerm !== null, 'a leader knows the term of what an append follows');
   const { self: from, term, commit } = core;
   const { entries } = batch;
   const to = follower.id;
@@ -150,7 +156,8 @@ export function onEntriesLoaded<P>(
   // One that was asked for in an earlier time as leader is not waited for any more.
   if (follower?.load.phase !== 'asked') return;
   if (follower.load.request.fromIndex !== request.fromIndex) return;
-  if (entries.length === 0) {
+  // What was compacted meanwhile is of no use, and may be incomplete.
+  if (entries.length === 0 || request.fromIndex <= core.log.boundary) {
     follower.load = { phase: 'failed', retryMs: core.nowMs + core.config.heartbeatMs };
     return;
   }
@@ -167,7 +174,8 @@ export function onEntriesLoaded<P>(
 export function progressOfAll<P>(core: Core<P>, leader: LeaderState<P>): ReplicaProgress[] {
   const membership = core.memberships.current;
   const match = core.log.durableIndex;
-  const own = { match, next: match + 1, mode: 'replicate', paused: false, inflight: 0 } as const;
+  const nothing = { paused: false, inflight: 0, pendingSnapshot: 0 };
+  const own = { match, next: match + 1, mode: 'replicate', ...nothing } as const;
   return [...membersOf(membership)]
     .sort((one, other) => one - other)
     .map((id) => {

@@ -39,6 +39,8 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
       held: [],
       reads: [],
       loads: [],
+      snapshots: [],
+      restoring: null,
       nextSeq: 1,
       persistedSeq: 0,
       hardStateChanged: false,

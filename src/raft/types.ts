@@ -49,15 +49,24 @@ export interface LogTail {
 export interface StoredLog<P> {
   /** The newest entry below `entries`: the checkpoint's, or index 0, term 0 with the founding chain. */
   readonly base: LogTail;
-  /** The terms of all entries up to `base`, ascending. */
+  /** Entries up to this one are no longer in the log, and cannot be loaded; at or below `base`. 0 = none. */
+  readonly boundary: number;
+  /** The terms of all entries from the boundary's up to `base`, ascending. */
   readonly terms: readonly TermRun[];
   /** Contiguous from base.index + 1, all durable. */
   readonly entries: readonly Entry<P>[];
 }
 
-/** With the membership that decided at `base`: the founding one where no entry up to it has another. */
+/**
+ * What the state after the entry at `index` is called by: the state itself moves outside of the core. Its
+ * membership is the one that decided there, or the founding one where no entry up to it has another.
+ */
+export interface Snapshot extends LogTail {
+  readonly membership: Membership;
+}
+
 export interface RecoveredLog<P> extends StoredLog<P> {
-  readonly base: LogTail & { readonly membership: Membership };
+  readonly base: Snapshot;
 }
 
 interface Envelope {
@@ -111,6 +120,12 @@ export interface AppendReject extends Envelope {
   readonly hintIndex: number;
   readonly hintTerm: number;
 }
+/** In place of the entries up to the snapshot's, which the leader's log no longer has (thesis 5.3). */
+export interface InstallSnapshot extends Envelope {
+  readonly type: 'InstallSnapshot';
+  /** Its state has reached the receiver before this message: a shell steps no other. */
+  readonly snapshot: Snapshot;
+}
 export interface Heartbeat extends Envelope {
   readonly type: 'Heartbeat';
   /** min(the leader's commit, what it knows to match at the receiver). */
@@ -156,6 +171,7 @@ export type RaftMessage<P> =
   | Append<P>
   | AppendOk
   | AppendReject
+  | InstallSnapshot
   | Heartbeat
   | HeartbeatOk
   | Quiesce
@@ -170,6 +186,8 @@ export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
 export interface PersistStep<P> {
   readonly appendSeq: number;
   readonly hardState: HardState | null;
+  /** Takes the place of the whole log and all rows; `entries` follow it, and nothing is truncated. */
+  readonly snapshot: Snapshot | null;
   /** Entries from here to `truncateTo` are to be removed, in the same batch as `entries` is written. */
   readonly truncateFrom: number | null;
   readonly truncateTo: number;
@@ -192,6 +210,15 @@ export interface LoadRequest {
   readonly bytesMax: number;
 }
 
+/**
+ * A follower needs entries that the log no longer has: give it a state of at least `index`, and call
+ * onSnapshotSent once that is there, or onSnapshotFailed, with this very object.
+ */
+export interface SnapshotRequest {
+  readonly to: ReplicaId;
+  readonly index: number;
+}
+
 export interface RoleChange {
   readonly role: Role;
   readonly term: number;
@@ -204,12 +231,18 @@ export interface Effects<P> {
   /** May leave now. */
   readonly send: readonly RaftMessage<P>[];
   readonly persist: PersistStep<P> | null;
+  /**
+   * Durable in place of all before it: take over its rows and call onApplied(index), before `committed` is
+   * folded. What was committed earlier and is not folded yet is in it.
+   */
+  readonly restored: Snapshot | null;
   /** Committed and locally durable, in order, each once: fold them, then call onApplied. */
   readonly committed: readonly Entry<P>[];
   readonly reads: readonly ReadState[];
   /** Set where role, term or leader changed since the last drain. */
   readonly role: RoleChange | null;
   readonly loads: readonly LoadRequest[];
+  readonly snapshots: readonly SnapshotRequest[];
 }
 
 export interface RaftConfig {
@@ -294,11 +327,13 @@ export interface ReplicaProgress {
   readonly learner: boolean;
   readonly match: number;
   readonly next: number;
-  readonly mode: 'probe' | 'replicate';
+  readonly mode: 'probe' | 'replicate' | 'snapshot';
   /** Nothing more is sent until something is answered. */
   readonly paused: boolean;
   /** Appends sent and not acknowledged. */
   readonly inflight: number;
+  /** The index of the snapshot that is on its way; until that is known, the least it may have. 0 = none. */
+  readonly pendingSnapshot: number;
 }
 
 /** One replica of one Raft group. Synchronous; every call may create effects. */
@@ -329,6 +364,14 @@ export interface Raft<P> {
   onApplied(index: number): void;
   /** Contiguous from request.fromIndex; empty: they could not be read. */
   onEntriesLoaded(request: LoadRequest, entries: readonly Entry<P>[], nowMs: number): void;
+  /**
+   * Entries up to `index` are leaving the log: only an applied one, at or below the checkpoint. Nobody
+   * gets them any more; a load that was asked for before may be answered with none.
+   */
+  compacted(index: number): void;
+  /** The state of `snapshot`, of the own log, is at the follower; a report that came too late does nothing. */
+  onSnapshotSent(request: SnapshotRequest, snapshot: Snapshot, nowMs: number): void;
+  onSnapshotFailed(request: SnapshotRequest, nowMs: number): void;
   /** null where it is not in memory. */
   entry(index: number): Entry<P> | null;
 
@@ -358,7 +401,7 @@ export interface Raft<P> {
   readonly ready: boolean;
   /** Of every member, by rising id; empty where this one does not lead. */
   progress(): readonly ReplicaProgress[];
-  /** The term runs of the log up to `index`, for a checkpoint. */
+  /** The term runs of the log from its boundary up to `index`, for a checkpoint. */
   termsUpTo(index: number): readonly TermRun[];
   chainAt(index: number): Uint8Array | null;
 }

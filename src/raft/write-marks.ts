@@ -58,6 +58,16 @@ export class WriteMarks {
     this.#handed = this.#last;
   }
 
+  /** `index` has taken the place of everything; earlier steps vouch for nothing any more. */
+  restored(index: number, appendSeq: number): void {
+    this.#marks.splice(0, this.#marks.length, { firstIndex: index, appendSeq });
+    this.#durable = 0;
+    this.#handed = index;
+    this.#last = index;
+    this.#truncateFrom = null;
+    this.#truncateTo = 0;
+  }
+
   /** Hands out what no step has been given yet. */
   take(): UnwrittenRange {
     const range = {

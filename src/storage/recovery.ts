@@ -45,7 +45,9 @@ export async function recoverPartition(
   }
   const { index, term, chain, timeMs } = base;
   const terms = (checkpoint?.terms ?? []).map(([firstIndex, of]) => ({ firstIndex, term: of }));
-  return { hardState, checkpoint, log: { base: { index, term, chain, timeMs }, terms, entries } };
+  // No log is compacted yet.
+  const log = { base: { index, term, chain, timeMs }, boundary: 0, terms, entries };
+  return { hardState, checkpoint, log };
 }
 
 function firstBase(chain: Uint8Array): LogTail {

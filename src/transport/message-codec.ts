@@ -6,11 +6,15 @@
 import { Packr, RESERVE_START_SPACE } from 'msgpackr';
 import { assert, unreachable } from '../assert.ts';
 import { decodeEntry, encodeEntry, type LogEntry } from '../entry.ts';
+import { hashBytes } from '../hash.ts';
+import type { Membership } from '../raft/membership.ts';
+import type { Snapshot } from '../raft/types.ts';
 import type { PeerBatch, PeerMessage } from './types.ts';
 
 const formatVersion = 1;
 const partitionMax = 0xffff;
 const entriesAt = 8;
+const chainAt = 8;
 
 /** On the wire: a number is never given to another message. */
 const Tag = {
@@ -28,9 +32,10 @@ const Tag = {
   TimeoutNow: 12,
   Quiesce: 13,
   QuiesceOk: 14,
+  InstallSnapshot: 15,
 } as const;
 
-type WireField = number | boolean | null | Uint8Array;
+type WireField = number | boolean | null | Uint8Array | readonly number[];
 type Fields = readonly unknown[];
 type NumberTuple<N extends number, T extends number[] = []> = T['length'] extends N
   ? T
@@ -92,6 +97,8 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
       return [partition, tag, from, to, term, m.match];
     case 'AppendReject':
       return [partition, tag, from, to, term, m.prevIndex, m.hintIndex, m.hintTerm];
+    case 'InstallSnapshot':
+      return [partition, tag, from, to, term, ...snapshotFields(m.snapshot)];
     case 'Heartbeat':
       return [partition, tag, from, to, term, m.commit, m.round];
     case 'HeartbeatOk':
@@ -109,6 +116,12 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
     default:
       return unreachable(type);
   }
+}
+
+function snapshotFields({ index, term, timeMs, chain, membership }: Snapshot): WireField[] {
+  const { incoming, outgoing, learners, learnersNext, highestId, autoLeave } = membership;
+  const members: WireField[] = [incoming, outgoing, learners, learnersNext, highestId, autoLeave];
+  return [index, term, timeMs, Buffer.from(chain), ...members];
 }
 
 function unpackArray(bytes: Uint8Array): Fields | null {
@@ -135,6 +148,8 @@ function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
       return decodeAppend(partition, fields);
     case Tag.AppendReject:
       return decodeAppendReject(fields);
+    case Tag.InstallSnapshot:
+      return decodeInstallSnapshot(fields);
     case Tag.Heartbeat:
       return decodeHeartbeat(fields);
     case Tag.Quiesce:
@@ -195,6 +210,26 @@ function decodeAppendReject(fields: Fields): PeerMessage | null {
   return { type: 'AppendReject', from, to, term, prevIndex, hintIndex, hintTerm };
 }
 
+function decodeInstallSnapshot(fields: Fields): PeerMessage | null {
+  const head = fields.slice(0, chainAt);
+  const chain = fields[chainAt];
+  const membership = decodeMembership(fields.slice(chainAt + 1));
+  if (!areUints(head, chainAt) || membership === null) return null;
+  if (!(chain instanceof Uint8Array) || chain.length !== hashBytes) return null;
+  const [, , from, to, term, index, lastTerm, timeMs] = head;
+  // A copy: it is kept for long, and the frame is not to be kept for it.
+  const place = { index, term: lastTerm, timeMs, chain: new Uint8Array(chain) };
+  return { type: 'InstallSnapshot', from, to, term, snapshot: { ...place, membership } };
+}
+
+function decodeMembership(fields: Fields): Membership | null {
+  const [incoming, outgoing, learners, learnersNext, highestId, autoLeave] = fields;
+  if (fields.length !== 6 || !isUint(highestId) || typeof autoLeave !== 'boolean') return null;
+  if (!isUintArray(incoming) || !isUintArray(outgoing)) return null;
+  if (!isUintArray(learners) || !isUintArray(learnersNext)) return null;
+  return { incoming, outgoing, learners, learnersNext, highestId, autoLeave };
+}
+
 function decodeHeartbeat(fields: Fields): PeerMessage | null {
   if (!areUints(fields, 7)) return null;
   const [, , from, to, term, commit, round] = fields;
@@ -227,6 +262,10 @@ function decodeSingle(fields: Fields): PeerMessage | null {
 
 function isUint(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isUintArray(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every(isUint);
 }
 
 function areUints<N extends number>(fields: Fields, count: N): fields is Fields & NumberTuple<N> {

@@ -143,7 +143,8 @@ export class OneOfThree {
     recover: async (partition) => {
       const base = { index: 0, term: 0, chain: foundingChain(founding, partition), timeMs: 0 };
       const hardState = { term: 0, votedFor: 0, commit: 0 };
-      return { hardState, log: { base, terms: [], entries: [] }, checkpoint: null };
+      const log = { base, boundary: 0, terms: [], entries: [] };
+      return { hardState, log, checkpoint: null };
     },
     createBatch: () => new HandBatch(),
     write: (batch) =>

@@ -17,6 +17,7 @@ export class SafetyChecker {
   readonly #leaders = new Map<number, string>();
   readonly #folded = new Map<number, Folded>();
   readonly #starts = new Map<ReplicaId, number>();
+  /** `folded`: the newest index. */
   readonly #seen = new Map<ReplicaId, { term: number; commit: number; folded: number }>();
   /** Per read: the highest index any replica knew committed when it was asked. */
   readonly #asked = new Map<number, number>();
@@ -46,17 +47,12 @@ export class SafetyChecker {
     this.#seen.delete(replica.id);
   }
 
-  /** The oldest of what it has folded is now known by a checkpoint only. */
-  checkpointed(replica: Replica): void {
-    const seen = this.#seen.get(replica.id);
-    if (seen !== undefined) seen.folded = replica.applied.length;
-  }
-
   check(replica: Replica): void {
     this.#checkMonotone(replica);
     checkMembership(replica);
     this.#checkLeader(replica);
     this.#checkFolded(replica);
+    this.#checkBoundary(replica);
     for (const other of this.#network.replicas) {
       if (other.up && other !== replica) checkLogMatching(replica, other);
     }
@@ -95,7 +91,7 @@ export class SafetyChecker {
   #checkFolded(replica: Replica): void {
     const seen = this.#seen.get(replica.id);
     if (seen === undefined) return;
-    for (const entry of replica.applied.slice(seen.folded)) {
+    for (const entry of replica.applied.slice(Math.max(0, seen.folded - replica.checkpoint))) {
       const known = this.#folded.get(entry.index);
       const chain = hex(entry.chain);
       const { term } = entry;
@@ -106,7 +102,16 @@ export class SafetyChecker {
       if (known !== undefined) continue;
       this.#folded.set(entry.index, { term, chain, knownInTerm: replica.raft.term });
     }
-    seen.folded = replica.applied.length;
+    seen.folded = replica.checkpoint + replica.applied.length;
+  }
+
+  /** What has taken the place of a log's beginning is what others have folded there. */
+  #checkBoundary({ boundary, raft, up }: Replica): void {
+    if (boundary.index === 0) return;
+    const folded = this.#folded.get(boundary.index);
+    assert(folded?.chain === hex(boundary.chain), 'a snapshot is of what was committed');
+    if (!up || raft.applied < boundary.index) return;
+    assert(raft.chainAt(boundary.index - 1) === null, 'nothing below the boundary is known');
   }
 
   #checkReads(replica: Replica): void {

@@ -1,6 +1,7 @@
 // Random histories of faults: lost, doubled and reordered messages, cut links, crashes that lose what
-// was not persisted, slow disks, late loads, and voters and learners that come and go. Safety is checked after every step; then all faults end,
-// and the replicas must agree on everything within a few seconds.
+// was not persisted, slow disks, late loads, logs that are compacted and snapshots that take their place,
+// and voters and learners that come and go. Safety is checked after every step; then all faults end, and
+// the replicas must agree on everything within a few seconds.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -36,7 +37,9 @@ const KINDS = [
   ...Array<'cut'>(1).fill('cut'),
   ...Array<'heal'>(2).fill('heal'),
   ...Array<'hurry'>(3).fill('hurry'),
-  ...Array<'checkpoint'>(1).fill('checkpoint'),
+  ...Array<'checkpoint'>(2).fill('checkpoint'),
+  ...Array<'compact'>(2).fill('compact'),
+  ...Array<'snapshot'>(6).fill('snapshot'),
   ...Array<'transfer'>(2).fill('transfer'),
   ...Array<'wake'>(2).fill('wake'),
 ] as const;
@@ -149,9 +152,20 @@ class History {
         }
         return;
       case 'checkpoint':
-        replica.checkpoint += Math.floor(replica.applied.length / 2);
-        replica.applied.splice(0, Math.floor(replica.applied.length / 2));
-        this.checker.checkpointed(replica);
+        replica.checkpoint += replica.applied.splice(
+          0,
+          replica.applied.length >> (detail % 2),
+        ).length;
+        return;
+      case 'compact':
+        // A snapshot that is durable has to be taken over first.
+        if (replica.raft.applied >= replica.checkpoint) {
+          replica.compact(replica.checkpoint - (detail % 3 === 0 ? detail % 7 : 0));
+        }
+        return;
+      case 'snapshot':
+        if (detail % 4 > 0) network.answerSnapshots(replica);
+        else this.#failSnapshots(replica);
         return;
       case 'wake':
         replica.raft.wake(1 + (detail % network.replicas.length), 0, network.nowMs);
@@ -210,6 +224,12 @@ class History {
   #failLoads(replica: Replica): void {
     for (const request of replica.loads.splice(0)) {
       replica.raft.onEntriesLoaded(request, [], this.network.nowMs);
+    }
+  }
+
+  #failSnapshots(replica: Replica): void {
+    for (const request of replica.snapshots.splice(0)) {
+      replica.raft.onSnapshotFailed(request, this.network.nowMs);
     }
   }
 
@@ -324,11 +344,52 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
     20_000,
   );
 
+  const withSnapshots = fc.array(
+    move([
+      ...KINDS,
+      ...Array<'deliver'>(160).fill('deliver'),
+      ...Array<'persist'>(60).fill('persist'),
+      ...Array<'propose'>(20).fill('propose'),
+      ...Array<'checkpoint'>(10).fill('checkpoint'),
+      ...Array<'compact'>(12).fill('compact'),
+      ...Array<'snapshot'>(12).fill('snapshot'),
+      ...Array<'time'>(8).fill('time'),
+      ...Array<'heal'>(2).fill('heal'),
+      ...Array<'config'>(5).fill('config'),
+    ]),
+    { minLength: 500, maxLength: 4000, size: 'max' },
+  );
+
+  test.each<[Partial<RaftConfig>]>([[{}], [{ lease: true }], [{ quiesceAfterMs: 0 }]])(
+    'with logs that are compacted early and often, and members that come and go (%j)',
+    (config) => {
+      fc.assert(
+        fc.property(fc.nat(), withSnapshots, (seed, list) => {
+          runHistory({ size: 3, seed, config, spares: SPARES }, list);
+        }),
+        { numRuns: 250, endOnFailure: true },
+      );
+    },
+    20_000,
+  );
+
+  test('and snapshots are installed while the faults go on', () => {
+    let restored = 0;
+    fc.sample(withSnapshots, { numRuns: 20, seed: 7 }).forEach((list, seed) => {
+      const history = new History({ size: 3, seed, spares: SPARES });
+      for (const one of list) history.make(one);
+      for (const replica of history.network.replicas) restored += replica.restored;
+    });
+    expect(restored).toBeGreaterThan(10);
+  });
+
   test('and there are members that come and go, and leaders that are removed', () => {
     let changes = 0;
     let removedLeaders = 0;
     fc.sample(withChanges, { numRuns: 20, seed: 7 }).forEach((list, seed) => {
-      const { network } = runHistory({ size: 3, seed, spares: SPARES }, list);
+      // What is compacted could not be counted afterwards.
+      const kept = list.filter(({ kind }) => kind !== 'compact');
+      const { network } = runHistory({ size: 3, seed, spares: SPARES }, kept);
       for (const { kind, term, payload } of network.leader?.diskEntries ?? []) {
         if (kind !== EntryKind.CONFIG) continue;
         changes += 1;

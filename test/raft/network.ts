@@ -101,6 +101,7 @@ export class Network {
         if (!replica.up) continue;
         replica.flush();
         this.answerLoads(replica);
+        this.answerSnapshots(replica);
         replica.flush();
         this.collect(replica);
       }
@@ -122,6 +123,14 @@ export class Network {
         return at === 0 || bytes <= request.bytesMax;
       });
       replica.raft.onEntriesLoaded(request, fitting, this.nowMs);
+    }
+  }
+
+  /** The state reaches the follower at once. */
+  answerSnapshots(replica: Replica): void {
+    for (const request of replica.snapshots.splice(0)) {
+      const snapshot = replica.snapshotAt(replica.checkpoint);
+      replica.raft.onSnapshotSent(request, snapshot, this.nowMs);
     }
   }
 

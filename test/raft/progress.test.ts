@@ -17,7 +17,7 @@ function heartbeatOk(leader: Replica, from: number): void {
 
 function replicating(match: number): Progress<string> {
   const progress = new Progress<string>(2, 10, defaultRaftConfig, 0);
-  progress.acknowledged(match);
+  progress.acknowledged(match, 0);
   return progress;
 }
 
@@ -26,7 +26,7 @@ describe('the progress of a follower', () => {
     const progress = new Progress<string>(2, 10, defaultRaftConfig, 0);
     progress.sent(5, 100, 0, 0);
     expect([progress.next, progress.paused]).toEqual([10, true]);
-    expect(progress.acknowledged(14)).toBe(true);
+    expect(progress.acknowledged(14, 0)).toBe(true);
     expect([progress.match, progress.next, progress.paused, progress.probing]).toEqual([
       14,
       15,
@@ -51,7 +51,7 @@ describe('the progress of a follower', () => {
       [3, false],
       [14, true],
     ] as const) {
-      expect(progress.acknowledged(match)).toBe(news);
+      expect(progress.acknowledged(match, 0)).toBe(news);
     }
     expect([progress.match, progress.next]).toEqual([14, 15]);
   });

@@ -17,6 +17,7 @@ import {
   EntryKind,
   type HardState,
   type LoadRequest,
+  type LogTail,
   type PersistStep,
   type ProposeConfigResult,
   type ProposeResult,
@@ -28,6 +29,8 @@ import {
   type RecoveredLog,
   type ReplicaId,
   type RoleChange,
+  type Snapshot,
+  type SnapshotRequest,
   type TermRun,
 } from '../../src/raft/types.ts';
 
@@ -58,6 +61,7 @@ export function testChain(previous: Uint8Array, entry: Omit<Entry<string>, 'chai
 }
 
 export const FOUNDING_CHAIN = Uint8Array.of(0, 0, 0, 0);
+const LOG_START: LogTail = { index: 0, term: 0, chain: FOUNDING_CHAIN, timeMs: 0 };
 
 export function draft(payload: string, payloadBytes = payload.length, timeMs = 0): Draft<string> {
   return { kind: 1, timeMs, payload, payloadBytes };
@@ -97,6 +101,8 @@ export interface ReplicaOptions {
   readonly commit?: number;
   /** A checkpoint at this index: it is applied, and known only by its terms. */
   readonly checkpoint?: number;
+  /** Entries up to this one have left its log; at or below the checkpoint. */
+  readonly boundary?: number;
   readonly config?: Partial<RaftConfig>;
   readonly random?: () => number;
   readonly nowMs?: number;
@@ -104,15 +110,15 @@ export interface ReplicaOptions {
 
 export class Replica {
   readonly id: ReplicaId;
-  readonly #founding: Membership;
   readonly #options: ReplicaOptions;
   readonly #random: () => number;
   raft: Raft<string>;
   up = true;
   nowMs: number;
-  /** What is on disk: entries from index 1 on. */
+  /** What is on disk: entries from index 1 on, of those up to the boundary only its own. */
   hardState: HardState;
   diskEntries: Entry<string>[];
+  boundary: Snapshot;
   checkpoint: number;
   /** Handed out and not durable yet. */
   steps: PersistStep<string>[] = [];
@@ -123,21 +129,28 @@ export class Replica {
   /** Whether what is committed is folded at once. */
   applies = true;
   unapplied: Entry<string>[] = [];
+  /** Durable, and its rows are not taken over yet. */
+  restoring: Snapshot | null = null;
+  /** How many snapshots it has taken over. */
+  restored = 0;
   reads: ReadState[] = [];
   loads: LoadRequest[] = [];
+  snapshots: SnapshotRequest[] = [];
   roles: RoleChange[] = [];
 
   constructor(options: ReplicaOptions = {}) {
     this.#options = options;
     this.id = options.id ?? 1;
-    this.#founding = options.membership ?? foundingMembership(options.voters ?? [1, 2, 3]);
     this.#random = options.random ?? seeded(this.id);
     this.nowMs = options.nowMs ?? 0;
     const terms = options.terms ?? [];
     this.diskEntries = entriesOf(terms);
-    const { votedFor = 0, commit = 0, checkpoint = 0 } = options;
+    const membership = options.membership ?? foundingMembership(options.voters ?? [1, 2, 3]);
+    this.boundary = { ...LOG_START, membership };
+    const { votedFor = 0, commit = 0, checkpoint = 0, boundary = 0 } = options;
     this.hardState = { term: options.term ?? terms.at(-1) ?? 0, votedFor, commit };
     this.checkpoint = checkpoint;
+    this.#forgetUpTo(boundary);
     this.raft = this.#start();
   }
 
@@ -165,16 +178,47 @@ export class Replica {
   }
 
   #recover(): RecoveredLog<string> {
-    const start = { index: 0, term: 0, chain: FOUNDING_CHAIN, timeMs: 0 };
-    const at = this.diskEntries[this.checkpoint - 1] ?? start;
+    const base = this.snapshotAt(this.checkpoint);
+    const boundary = this.boundary.index;
     const terms: TermRun[] = [];
-    let membership = this.#founding;
-    for (const { index, term, kind, payload } of this.diskEntries.slice(0, this.checkpoint)) {
+    const known = this.diskEntries.slice(Math.max(0, boundary - 1), this.checkpoint);
+    for (const { index, term } of known) {
       if (terms.at(-1)?.term !== term) terms.push({ firstIndex: index, term });
-      if (kind === EntryKind.CONFIG) membership = membershipOf(payload);
     }
     const entries = this.diskEntries.slice(this.checkpoint);
-    return { base: { ...at, membership }, terms, entries };
+    return { base, boundary, terms, entries };
+  }
+
+  /** What the state after the entry at `index` is called by. */
+  snapshotAt(index: number): Snapshot {
+    let { membership } = this.boundary;
+    for (const { kind, payload } of this.diskEntries.slice(this.boundary.index, index)) {
+      if (kind === EntryKind.CONFIG) membership = membershipOf(payload);
+    }
+    const { term, chain, timeMs } = this.diskEntries[index - 1] ?? LOG_START;
+    return { index, term, chain, timeMs, membership };
+  }
+
+  /** Entries up to `index`, at or below the checkpoint, leave the log. */
+  compact(index: number): void {
+    this.#forgetUpTo(index);
+    this.raft.compacted(index);
+  }
+
+  #forgetUpTo(index: number): void {
+    if (index <= this.boundary.index) return;
+    assert(index <= this.checkpoint, 'the boundary is at or below the checkpoint');
+    const above = this.diskEntries.slice(index);
+    this.#beginAt(this.snapshotAt(index));
+    for (const entry of above) this.diskEntries.push(entry);
+  }
+
+  /** Nothing but the snapshot. */
+  #beginAt(snapshot: Snapshot): void {
+    const { index, term, chain, timeMs } = snapshot;
+    this.boundary = snapshot;
+    this.diskEntries = new Array<Entry<string>>(index - 1);
+    this.diskEntries.push({ ...draft('', 0, timeMs), kind: EntryKind.EMPTY, index, term, chain });
   }
 
   /** Takes the effects once: what may leave leaves, what is to be written waits for persist(). */
@@ -185,6 +229,8 @@ export class Replica {
     if (effects.persist !== null) this.steps.push(effects.persist);
     this.reads.push(...effects.reads);
     this.loads.push(...effects.loads);
+    this.snapshots.push(...effects.snapshots);
+    this.restoring = effects.restored ?? this.restoring;
     if (effects.role !== null) this.roles.push(effects.role);
     this.unapplied.push(...effects.committed);
     if (this.applies) this.apply();
@@ -192,6 +238,12 @@ export class Replica {
   }
 
   apply(): void {
+    if (this.restoring !== null) {
+      assert(this.restoring.index === this.checkpoint, 'the newest snapshot is the one on disk');
+      this.raft.onApplied(this.restoring.index);
+      this.restoring = null;
+      this.restored += 1;
+    }
     for (const entry of this.unapplied) {
       const expected = this.checkpoint + this.applied.length + 1;
       assert(entry.index === expected, 'committed entries come in order, each once');
@@ -216,6 +268,14 @@ export class Replica {
 
   write(step: PersistStep<string>): void {
     if (step.hardState !== null) this.hardState = step.hardState;
+    if (step.snapshot !== null) {
+      assert(step.truncateFrom === null, 'a snapshot leaves nothing to truncate');
+      assert(step.snapshot.index > this.raft.applied, 'no snapshot takes back what is applied');
+      this.#beginAt(step.snapshot);
+      this.checkpoint = step.snapshot.index;
+      this.applied = [];
+      this.unapplied = [];
+    }
     if (step.truncateFrom !== null) {
       assert(step.truncateTo === this.diskEntries.length, 'a truncation ends where the disk ends');
       this.diskEntries.length = step.truncateFrom - 1;
@@ -279,7 +339,9 @@ export class Replica {
     this.steps = [];
     this.sent = [];
     this.unapplied = [];
+    this.restoring = null;
     this.loads = [];
+    this.snapshots = [];
     this.reads = [];
     this.up = false;
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { encodeEntry } from '../../src/entry.ts';
+import { hashBytes } from '../../src/hash.ts';
 import {
   decodeRequest,
   decodeResponse,
@@ -16,6 +17,16 @@ const uint = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 2 ** 32, 2 *
 const envelope = { from: uint, to: uint, term: uint };
 const campaign = uint;
 const partition = fc.nat(0xffff);
+
+const ids = fc.array(uint, { maxLength: 4 });
+const snapshot = fc.record({
+  ...{ index: uint, term: uint, timeMs: uint },
+  chain: fc.uint8Array({ minLength: hashBytes, maxLength: hashBytes }),
+  membership: fc.record({
+    ...{ incoming: ids, outgoing: ids, learners: ids, learnersNext: ids },
+    ...{ highestId: uint, autoLeave: fc.boolean() },
+  }),
+});
 
 const plain: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({
@@ -38,6 +49,7 @@ const plain: fc.Arbitrary<PeerMessage> = fc.oneof(
     type: fc.constant('AppendReject' as const),
     ...{ ...envelope, prevIndex: uint, hintIndex: uint, hintTerm: uint },
   }),
+  fc.record({ type: fc.constant('InstallSnapshot' as const), ...envelope, snapshot }),
   fc.record({ type: fc.constant('Heartbeat' as const), ...envelope, commit: uint, round: uint }),
   fc.record({ type: fc.constant('HeartbeatOk' as const), ...envelope, round: uint }),
   fc.record({ type: fc.constant('ReadIndex' as const), ...envelope, context: uint }),
@@ -155,6 +167,37 @@ describe('a batch', () => {
       null,
     ];
     for (const fields of bad) expect(decodeBatch(packr.pack(fields))).toBe(null);
+  });
+
+  it('is refused where a snapshot lacks its chain, a list of its members or what is said of them', () => {
+    const packr = new Packr({ useRecords: false });
+    const chain = Buffer.alloc(hashBytes, 7);
+    const good: unknown[] = [0, 15, 1, 2, 3, 10, 2, 99, chain, [1, 2, 3], [], [4], [], 4, false];
+    const decode = (fields: readonly unknown[]) => decodeBatch(packr.pack([1, 5, fields]));
+    expect(decode(good)?.messages).toMatchObject([
+      { type: 'InstallSnapshot', term: 3, snapshot: { index: 10, term: 2, timeMs: 99 } },
+    ]);
+    const others = [-1, 'x', null, Buffer.alloc(hashBytes - 1), [1, 'x'], [1.5]];
+    for (const at of good.keys()) {
+      if (at < 2) continue;
+      for (const other of others) expect(decode(good.with(at, other))).toBe(null);
+    }
+    expect(decode(good.slice(0, -1))).toBe(null);
+    expect(decode([...good, 1])).toBe(null);
+  });
+
+  it('does not keep its bytes alive by the chain of a snapshot', () => {
+    const membership = { incoming: [1], outgoing: [], learners: [], learnersNext: [] };
+    const place = { index: 1, term: 1, timeMs: 0, chain: new Uint8Array(hashBytes) };
+    const made: PeerMessage = {
+      ...{ type: 'InstallSnapshot', from: 1, to: 2, term: 1 },
+      snapshot: { ...place, membership: { ...membership, highestId: 1, autoLeave: false } },
+    };
+    const bytes = encodeBatch({ wallMs: 0, partitions: [0], messages: [made] });
+    const message = decodeBatch(bytes)?.messages[0];
+    const chain = message?.type === 'InstallSnapshot' ? message.snapshot.chain : null;
+    expect(chain?.byteLength).toBe(hashBytes);
+    expect(chain?.buffer.byteLength).toBe(hashBytes);
   });
 
   it('is refused where it is cut short or goes on', () => {

@@ -10,6 +10,7 @@ const coreNames: Readonly<Record<Message['type'], string>> = {
   Append: 'MsgApp',
   AppendOk: 'MsgAppResp',
   AppendReject: 'MsgAppResp',
+  InstallSnapshot: 'MsgSnap',
   Heartbeat: 'MsgHeartbeat',
   HeartbeatOk: 'MsgHeartbeatResp',
   TimeoutNow: 'MsgTimeoutNow',
