@@ -1,6 +1,8 @@
 // A lone replica in each role, and what others may send it, with the least that has to be said.
 
-import type { Role } from '../../src/raft/types.ts';
+import { assert } from '../../src/assert.ts';
+import { foundingMembership } from '../../src/raft/membership.ts';
+import type { Role, Snapshot } from '../../src/raft/types.ts';
 import { leaderOf } from './network.ts';
 import { entriesOf, type Message, ofType, Replica, type ReplicaOptions } from './replica.ts';
 
@@ -67,6 +69,7 @@ export function ofEveryType(term: number): Message[] {
   const campaign = 77;
   return [
     { type: 'Append', ...to1, prevIndex: 0, prevTerm: 0, entries: [], commit: 0 },
+    { type: 'InstallSnapshot', ...to1, snapshot: snapshotOf([1]) },
     { type: 'Heartbeat', ...to1, commit: 0, round: 0 },
     { type: 'AppendOk', ...to1, match: 0 },
     { type: 'AppendReject', ...to1, prevIndex: 0, hintIndex: 0, hintTerm: 0 },
@@ -82,4 +85,21 @@ export function ofEveryType(term: number): Message[] {
 export function granted(replies: readonly Message[]): boolean[] {
   const votes = [...ofType(replies, 'VoteReply'), ...ofType(replies, 'PreVoteReply')];
   return votes.map((reply) => reply.granted);
+}
+
+/** What the state after entry `index` of a log of these terms is called by. */
+export function snapshotOf(
+  terms: readonly number[],
+  index = terms.length,
+  membership = foundingMembership([1, 2, 3]),
+): Snapshot {
+  const entry = entriesOf(terms)[index - 1];
+  assert(entry !== undefined, 'a snapshot is of an entry');
+  const { term, chain, timeMs } = entry;
+  return { index, term, chain, timeMs, membership };
+}
+
+/** From leader 1 to follower 2. */
+export function installOf(snapshot: Snapshot, term = 9): Message {
+  return { type: 'InstallSnapshot', from: 1, to: 2, term, snapshot };
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { WriteMarks } from '../../src/raft/write-marks.ts';
 
 const move = fc.record({
-  kind: fc.constantFrom('append', 'append', 'truncate', 'take', 'persist'),
+  kind: fc.constantFrom('append', 'append', 'truncate', 'restore', 'take', 'persist'),
   pick: fc.nat(9),
 });
 
@@ -17,15 +17,28 @@ test('an entry is durable once the step that writes it completed, whatever stood
       let log: number[] = [];
       let disk: number[] = [];
       let [nextSeq, persisted] = [1, 0];
+      /** The newest snapshot's index: it writes all up to there, and nothing of that is truncated. */
+      let restored = 0;
+      let isRestoring = false;
       for (const { kind, pick } of moves) {
         if (kind === 'append') {
           log.push(nextSeq);
           marks.appended(log.length, nextSeq);
-        } else if (kind === 'truncate' && pick < log.length) {
+        } else if (kind === 'restore') {
+          restored = log.length + 1 + pick;
+          isRestoring = true;
+          marks.restored(restored, nextSeq);
+          log = Array<number>(restored).fill(nextSeq);
+        } else if (kind === 'truncate' && pick < log.length && pick >= restored) {
           marks.truncatedFrom(pick + 1);
           log = log.slice(0, pick);
-        } else if (kind === 'take' && marks.pending) {
+        } else if (kind === 'take' && (marks.pending || isRestoring)) {
           const { fromIndex, truncateFrom, truncateTo } = marks.take();
+          if (isRestoring) {
+            expect(truncateFrom).toBe(null);
+            disk = log.slice(0, restored);
+            isRestoring = false;
+          }
           if (truncateFrom !== null) {
             expect(truncateTo).toBe(disk.length);
             disk.length = truncateFrom - 1;
