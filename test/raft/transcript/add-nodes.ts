@@ -43,10 +43,7 @@ export function addNodes(
 }
 
 /** Nodes without voters of their own are new to the group that is there. */
-function startOf(
-  env: Environment,
-  args: Arguments,
-): Pick<NodeOptions, 'membership' | 'base' | 'isBlank'> {
+function startOf(env: Environment, args: Arguments): Pick<NodeOptions, 'membership' | 'base'> {
   const voters = args.list('voters');
   const learners = args.list('learners');
   const base = args.count('index') ?? 0;
@@ -55,12 +52,12 @@ function startOf(
     if (base > 0 || learners.length > 0) throw args.error('voters= is missing');
     if (first === undefined)
       throw new Refusal('not supported: nodes without a founding membership');
-    return { membership: first.founding, base: first.base, isBlank: true };
+    return { membership: first.founding, base: 0 };
   }
   if (base <= 1) throw args.error('with voters, index= has to be above 1');
   const { highestId } = foundingMembership([...voters, ...learners]);
   const membership = { ...foundingMembership(voters), learners, highestId };
-  return { membership, base, isBlank: false };
+  return { membership, base };
 }
 
 function configOf(args: Arguments): Partial<RaftConfig> {

@@ -2,7 +2,7 @@
 
 import type { ReplicaId } from '../../../src/raft/types.ts';
 import type { Message } from '../replica.ts';
-import { describeMessage, describeReady, describeStep } from './describe.ts';
+import { describeMessage, describeReady, describeSnapshot, describeStep } from './describe.ts';
 import type { TranscriptNode } from './node.ts';
 
 /** More than any exchange in a transcript needs; only an endless one gets here. */
@@ -80,13 +80,23 @@ export class Environment {
   }
 
   processApplyThread(node: TranscriptNode): void {
-    const entries = node.applyWork.shift();
-    if (entries === undefined) {
+    const work = node.applyWork.shift();
+    if (work === undefined) {
       this.say('no apply work');
       return;
     }
-    node.apply(entries);
-    this.say(`applied ${entries[0]?.index} to ${entries.at(-1)?.index}`);
+    const { restored, committed } = work;
+    node.apply(work);
+    if (restored !== null) this.say(`took over ${describeSnapshot(restored)}`);
+    if (committed.length > 0) {
+      this.say(`applied ${committed[0]?.index} to ${committed.at(-1)?.index}`);
+    }
+  }
+
+  /** A message that no node had to send. */
+  post(message: Message): void {
+    this.say(`send ${describeMessage(message)}`);
+    this.#send([message]);
   }
 
   /** All, where no kind of message is wanted. Returns how many parcels were delivered or dropped. */

@@ -10,6 +10,8 @@ import type {
   RaftConfig,
   ReplicaId,
   RoleChange,
+  Snapshot,
+  SnapshotRequest,
 } from '../../../src/raft/types.ts';
 import { type Message, Replica } from '../replica.ts';
 
@@ -37,9 +39,8 @@ export interface NodeOptions {
   readonly id: ReplicaId;
   /** That the group began with, of which a new node need not be part. */
   readonly membership: Membership;
+  /** It begins from a snapshot at this index; 0: with nothing at all. */
   readonly base: number;
-  /** A new node has nothing at all, and gets even the base as entries: there are no snapshots yet. */
-  readonly isBlank: boolean;
   readonly asyncStorage: boolean;
   /** Beside the timers, which are the same in every transcript. */
   readonly config: Partial<RaftConfig>;
@@ -51,9 +52,14 @@ export interface NodeOptions {
 export interface Ready {
   role: RoleChange | null;
   readonly steps: PersistStep<string>[];
+  restored: Snapshot | null;
   readonly committed: Entry<string>[];
   readonly messages: Message[];
+  readonly snapshots: SnapshotRequest[];
 }
+
+/** What is to be folded, or taken over first. */
+type ApplyWork = Pick<Ready, 'restored' | 'committed'>;
 
 export class TranscriptNode {
   readonly id: ReplicaId;
@@ -61,22 +67,22 @@ export class TranscriptNode {
   readonly #options: NodeOptions;
   #ready: Ready = emptyReady();
   readonly appendWork: (readonly PersistStep<string>[])[] = [];
-  readonly applyWork: (readonly Entry<string>[])[] = [];
+  readonly applyWork: ApplyWork[] = [];
   #isForgetting = false;
   /** Who has answered since this node leads. */
   readonly #heard = new Set<ReplicaId>();
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { id, membership, base, isBlank, config } = options;
-    const index = isBlank ? 0 : base;
+    const { id, membership, base, config } = options;
     this.id = id;
     this.replica = new Replica({
       id,
       membership,
       // A hard state below the base's term would be refused as damage, so the base is of term 0.
-      terms: new Array<number>(index).fill(0),
-      checkpoint: index,
+      terms: new Array<number>(base).fill(0),
+      checkpoint: base,
+      boundary: base,
       config: { ...timers, ...config },
       random: () => this.#random(),
     });
@@ -84,8 +90,7 @@ export class TranscriptNode {
   }
 
   get hasReady(): boolean {
-    const { role, steps, committed, messages } = this.#ready;
-    return role !== null || steps.length + committed.length + messages.length > 0;
+    return !isEmpty(this.#ready);
   }
 
   hasHeard(id: ReplicaId): boolean {
@@ -97,14 +102,9 @@ export class TranscriptNode {
     return this.#options.membership;
   }
 
-  /** The index that the group began with. */
-  get base(): number {
-    return this.#options.base;
-  }
-
-  /** What is on disk, from the base on. */
+  /** The log as it is on disk. */
   get durableLog(): readonly Entry<string>[] {
-    return this.replica.diskEntries.slice(this.base);
+    return this.replica.diskEntries.slice(this.replica.boundary.index);
   }
 
   get isVoter(): boolean {
@@ -150,6 +150,21 @@ export class TranscriptNode {
     this.settle();
   }
 
+  /** Everything up to `index` leaves the log; what is applied is a checkpoint wherever one is needed. */
+  compact(index: number): void {
+    const { replica } = this;
+    replica.checkpoint += replica.applied.splice(0, index - replica.checkpoint).length;
+    replica.compact(index);
+    this.settle();
+  }
+
+  /** The newest state there is. */
+  snapshotMessage(to: ReplicaId): Message {
+    const { term, applied } = this.replica.raft;
+    const snapshot = this.replica.snapshotAt(applied);
+    return { type: 'InstallSnapshot', from: this.id, to, term, snapshot };
+  }
+
   takeReady(): Ready {
     const ready = this.#ready;
     this.#ready = emptyReady();
@@ -158,19 +173,27 @@ export class TranscriptNode {
 
   /** Does what `ready` asks, or queues it; returns what leaves now. */
   process(ready: Ready): Message[] {
-    const { steps, committed } = ready;
+    const { steps, restored, committed } = ready;
     const left = [...ready.messages];
+    for (const request of ready.snapshots) this.#sendState(request);
     if (this.#options.asyncStorage) {
       if (steps.length > 0) this.appendWork.push(steps);
-      if (committed.length > 0) this.applyWork.push(committed);
+      if (restored !== null || committed.length > 0) this.applyWork.push({ restored, committed });
       return left;
     }
     for (const step of steps) {
       left.push(...this.write(step));
       this.persisted(step.appendSeq);
     }
-    this.apply(committed);
+    this.apply({ restored, committed });
     return left;
+  }
+
+  /** It takes no time: the newest there is. */
+  #sendState(request: SnapshotRequest): void {
+    const { raft, nowMs } = this.replica;
+    raft.onSnapshotSent(request, this.replica.snapshotAt(raft.applied), nowMs);
+    this.settle();
   }
 
   /** Writes to disk without telling the core; returns what may leave with it. */
@@ -186,8 +209,10 @@ export class TranscriptNode {
     this.settle();
   }
 
-  apply(entries: readonly Entry<string>[]): void {
-    this.replica.unapplied = [...entries];
+  apply({ restored, committed }: ApplyWork): void {
+    this.replica.restoring = restored;
+    // What a snapshot on disk has overtaken is in it.
+    this.replica.unapplied = committed.filter(({ index }) => index > this.replica.checkpoint);
     this.replica.apply();
     this.settle();
   }
@@ -199,13 +224,15 @@ export class TranscriptNode {
       this.#answerLoads();
       this.#ready.role = replica.roles.splice(0).at(-1) ?? this.#ready.role;
       this.#ready.steps.push(...replica.steps.splice(0));
+      this.#ready.restored = replica.restoring ?? this.#ready.restored;
+      replica.restoring = null;
       this.#ready.committed.push(...replica.unapplied.splice(0));
+      this.#ready.snapshots.push(...replica.snapshots.splice(0));
       this.#ready.messages.push(...replica.collect());
     }
     if (replica.raft.role !== 'leader') this.#heard.clear();
   }
 
-  /** The base is not in memory. */
   #answerLoads(): void {
     const { raft, loads, diskEntries, nowMs } = this.replica;
     for (const request of loads.splice(0)) {
@@ -221,5 +248,11 @@ export class TranscriptNode {
 }
 
 function emptyReady(): Ready {
-  return { role: null, steps: [], committed: [], messages: [] };
+  return { role: null, steps: [], restored: null, committed: [], messages: [], snapshots: [] };
+}
+
+function isEmpty({ role, restored, ...lists }: Ready): boolean {
+  const { steps, committed, messages, snapshots } = lists;
+  const count = steps.length + committed.length + messages.length + snapshots.length;
+  return role === null && restored === null && count === 0;
 }

@@ -6,7 +6,7 @@ import { type Directive, parseScript, renderScript, type Script, ScriptError } f
 import { type Context, timeoutSetFor, verbs } from './verbs.ts';
 
 /** The answers that scripts written for etcd's core and ours have in common. */
-const comparable = ['raft-state', 'raft-log', 'status'];
+const comparable = ['raft-state', 'raft-log', 'status', 'compact'];
 
 /** One answer a directive. A broken assertion of the core, or a wrong script, throws. */
 export function play({ directives }: Script): string[] {

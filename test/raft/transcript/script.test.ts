@@ -165,7 +165,7 @@ describe('a script', () => {
     );
     expect(answers).toEqual([
       'not supported: content',
-      'not supported: compact',
+      'refused: not applied',
       'not supported: a change that updates a node',
       'refused: not-leader',
       'refused: not-leader',

@@ -28,7 +28,7 @@ type Verb = (context: Context, directive: Directive) => void;
 export const verbs: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['add-nodes', ({ env, timeoutTicks }, directive) => addNodes(env, directive, timeoutTicks)],
   ['campaign', ofNode((_, node) => node.campaign())],
-  ['compact', missing('compact')],
+  ['compact', compact],
   ['deliver-msgs', deliverMessages],
   ['forget-leader', ofNode((_, node) => node.forgetLeader())],
   [
@@ -43,7 +43,7 @@ export const verbs: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['raft-log', ofNode(printLog)],
   ['raft-state', printState],
   ['report-unreachable', reportUnreachable],
-  ['send-snapshot', missing('send-snapshot')],
+  ['send-snapshot', sendSnapshot],
   ['set-randomized-election-timeout', checkTimeout],
   ['stabilize', stabilize],
   ['status', ofNode(printStatus)],
@@ -73,10 +73,22 @@ function ofNodes(heading: string, action: (env: Environment, node: TranscriptNod
   };
 }
 
-function missing(feature: string): Verb {
-  return () => {
-    throw new Refusal(`not supported: ${feature}`);
-  };
+function compact({ env }: Context, directive: Directive): void {
+  const args = new Arguments(directive, []);
+  const [id, index] = args.exactly(2);
+  const node = env.node(args.number(id));
+  if (args.number(index) > node.replica.raft.applied) throw new Refusal('refused: not applied');
+  node.compact(args.number(index));
+  printLog(env, node);
+}
+
+/** By hand: the sender's core knows nothing of it. */
+function sendSnapshot({ env }: Context, directive: Directive): void {
+  const args = new Arguments(directive, []);
+  const [from, to] = args.ids();
+  args.exactly(2);
+  const { id } = env.node(args.number(String(to)));
+  env.post(env.node(args.number(String(from))).snapshotMessage(id));
 }
 
 function setLogLevel(env: Environment, name: string | undefined): void {
@@ -175,7 +187,7 @@ function printState({ env }: Context, directive: Directive): void {
 }
 
 function printLog(env: Environment, node: TranscriptNode): void {
-  const { base } = node;
+  const base = node.replica.boundary.index;
   const lines = node.durableLog.map(logLine);
   const nothing = `log is empty: first index=${base + 1}, last index=${base}`;
   env.say(...(lines.length > 0 ? lines : [nothing]));
