@@ -38,6 +38,7 @@ export function followerState<P>(
 export function becomeFollower<P>(core: Core<P>, term: number, leader: ReplicaId): void {
   endReads(core);
   if (term !== core.term) enterTerm(core, term);
+  else if (core.state.role === 'candidate') dropVoteRequests(core);
   const hurried = leader === 0 && core.deadLeader !== 0;
   const firstTimeoutMs = hurried ? hurriedRetryDelayMs(core) : randomTimeoutMs(core);
   core.state = followerState(core, leader, firstTimeoutMs);
@@ -113,6 +114,11 @@ function enterTerm<P>(core: Core<P>, term: number): void {
   // Promises of the earlier term that have not left are void: what they vouch for may change before
   // the drain. Those handed out with a step rest on that step alone and may still leave.
   core.outbox.gated = [];
+}
+
+/** Those that have not left: the log they tell of may change before the drain, and nobody is to answer. */
+function dropVoteRequests<P>({ outbox }: Core<P>): void {
+  outbox.gated = outbox.gated.filter(({ type }) => type !== 'Vote');
 }
 
 export function vote<P>(core: Core<P>, candidate: ReplicaId): void {

@@ -56,6 +56,20 @@ describe('votes', () => {
     expect(ofType(replica.collect(), 'Vote')).toHaveLength(2);
   });
 
+  test('a vote request that has not left yet never does once another is known to have won', () => {
+    const replica = new Replica({ id: 2, terms: [1, 1, 1] });
+    replica.tickAt(1001);
+    for (const { to: from, term, campaign } of ofType(replica.take(), 'PreVote')) {
+      replica.step({ type: 'PreVoteReply', from, to: 2, term, campaign, granted: true });
+    }
+    expect(replica.raft).toMatchObject({ role: 'candidate', term: 2 });
+    // The log it would tell of is cut off before anything leaves.
+    replica.step(append([1, 2], 1, 2));
+    const messages = replica.take();
+    expect(ofType(messages, 'Vote')).toEqual([]);
+    expect(ofType(messages, 'AppendOk')).toMatchObject([{ match: 2 }]);
+  });
+
   test('the own vote counts only once durable, with a single voter too (rule 1)', () => {
     const replica = new Replica({ voters: [1] });
     replica.tickAt(1001);
