@@ -33,6 +33,8 @@ export interface FollowerState {
   readonly forwarded: Map<number, number>;
   /** Asleep: the leader's process vouches for the leader. */
   quiesced: boolean;
+  /** The leader's last word was to campaign, and a membership has to be applied first. */
+  isTold: boolean;
 }
 
 interface Campaign {
@@ -99,6 +101,8 @@ export interface LeaderState<P> {
   uncommittedBytes: number;
   readonly reads: LeaderReads;
   transfer: Transfer | null;
+  /** No voter (any more): it leads only until its log is committed and folded here, and takes no proposals. */
+  leaving: boolean;
   /** When there was work last. */
   activeMs: number;
   /** Followers that agreed to fall silent. */

@@ -6,6 +6,7 @@ import { assert } from '../assert.ts';
 import {
   type CandidateState,
   type Core,
+  type FollowerState,
   leaderOf,
   type PreCandidateState,
   send,
@@ -60,8 +61,8 @@ export function startCampaign<P>(core: Core<P>): void {
 }
 
 /** The leader has seen to it that this replica can win: it is not asked first (thesis 3.10). */
-export function campaignForTransfer<P>(core: Core<P>): void {
-  if (isPromotable(core)) requestVotes(core, true);
+export function campaignIfTold<P>(core: Core<P>, state: FollowerState): void {
+  if (state.isTold && isPromotable(core)) requestVotes(core, true);
 }
 
 function settlePreVote<P>(core: Core<P>, state: PreCandidateState): void {

@@ -12,7 +12,7 @@ import {
   type TermMessage,
   truncateLog,
 } from './core.ts';
-import { campaignForTransfer, mayCampaign, onVote, startCampaign } from './election.ts';
+import { campaignIfTold, mayCampaign, onVote, startCampaign } from './election.ts';
 import { onQuiesce } from './quiesce.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
 import { recogniseLeader, successionPart } from './roles.ts';
@@ -48,7 +48,9 @@ export function stepFollower<P>(
       onQuiesce(core, state, message);
       return;
     case 'TimeoutNow':
-      if (message.from === state.leader) campaignForTransfer(core);
+      if (message.from !== state.leader) return;
+      state.isTold = true;
+      campaignIfTold(core, state);
       return;
     case 'PreVoteReply':
     case 'VoteReply':
@@ -88,6 +90,7 @@ function hear<P>(core: Core<P>, state: FollowerState, leader: ReplicaId): void {
     recogniseLeader(core, leader);
   }
   state.quiesced = false;
+  state.isTold = false;
   core.leaderHeardMs = core.nowMs;
   state.deadlineMs = core.nowMs + state.timeoutMs;
 }

@@ -6,13 +6,13 @@ import { assert } from '../assert.ts';
 import { stepCandidate, tickCandidate } from './candidate.ts';
 import { type Core, type LeaderState, leaderOf, send } from './core.ts';
 import { markPersisted, takeEffects } from './effects.ts';
-import { countSelfVote, ignoresVote, onPreVote } from './election.ts';
+import { campaignIfTold, countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
 import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
 import type { Membership, MembershipChange } from './membership.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
 import { readIndex, releaseEarlyReads } from './read-index.ts';
-import { proposeConfigAsLeader } from './reconfigure.ts';
+import { leaveWhenDone, proposeConfigAsLeader } from './reconfigure.ts';
 import { onEntriesLoaded, progressOfAll } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { compacted, onSnapshotFailed, onSnapshotSent } from './snapshot.ts';
@@ -315,5 +315,8 @@ function markApplied<P>(core: Core<P>, index: number): void {
   core.log.evict(index, core.config.memoryBytesMax);
   core.memberships.applied(index);
   const { state } = core;
-  if (state.role === 'leader' && index >= state.firstOwnIndex) releaseEarlyReads(state);
+  if (state.role === 'follower') campaignIfTold(core, state);
+  if (state.role !== 'leader') return;
+  if (index >= state.firstOwnIndex) releaseEarlyReads(state);
+  leaveWhenDone(core, state);
 }

@@ -7,7 +7,6 @@ import type { Core, LeaderState } from './core.ts';
 import {
   changeMembership,
   isJoint,
-  isVoter,
   leaveJoint,
   type Membership,
   type MembershipChange,
@@ -34,20 +33,23 @@ export function proposeConfigAsLeader<P>(
   return { ok: true, index, term };
 }
 
-/** Commits what has a quorum, and does what a committed membership asks of its leader. */
+/** Commits what has a quorum, and leaves a joint membership that is committed. */
 export function advanceCommit<P>(core: Core<P>, leader: LeaderState<P>): void {
   const { memberships } = core;
   while (advanceLeaderCommit(core, leader)) {
-    if (memberships.index > core.commit) continue;
-    if (isJoint(memberships.current)) {
-      if (memberships.current.autoLeave) appendLeave(core, leader);
-    } else if (!isVoter(memberships.current, core.self)) {
-      // It led, without counting itself, only until those who stay could go on (thesis 4.2.2).
-      handOver(core, leader);
-      becomeFollower(core, core.term, 0);
-      return;
-    }
+    const { current, index } = memberships;
+    if (index <= core.commit && isJoint(current) && current.autoLeave) appendLeave(core, leader);
   }
+}
+
+/**
+ * A leader that was removed led, without counting itself, only until those who stay can go on (thesis 4.2.2).
+ * It has taken no proposal since, and everybody who proposed before that has the answer once all is folded.
+ */
+export function leaveWhenDone<P>(core: Core<P>, leader: LeaderState<P>): void {
+  if (!leader.leaving || core.applied < core.log.lastIndex) return;
+  handOver(core, leader);
+  becomeFollower(core, core.term, 0);
 }
 
 function appendLeave<P>(core: Core<P>, leader: LeaderState<P>): void {

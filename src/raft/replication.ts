@@ -31,6 +31,7 @@ export function trackMembers<P>(core: Core<P>, leader: LeaderState<P>): void {
     .filter((id) => id !== core.self)
     .map((id) => leader.byId.get(id) ?? new Progress<P>(id, next, core.config, core.nowMs));
   leader.byId = new Map(leader.followers.map((follower) => [follower.id, follower]));
+  leader.leaving = !isVoter(core.memberships.current, core.self);
 }
 
 /**

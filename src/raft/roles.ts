@@ -32,6 +32,7 @@ export function followerState<P>(
     timeoutMs: randomTimeoutMs(core),
     forwarded: new Map(),
     quiesced: false,
+    isTold: false,
   };
 }
 
@@ -92,6 +93,7 @@ export function becomeLeader<P>(core: Core<P>): void {
     uncommittedBytes: log.payloadBytesBetween(core.commit + 1, log.lastIndex),
     reads: { early: [], fresh: [], batches: [], round: 0, begun: [], leaseUntilMs: -Infinity },
     transfer: null,
+    leaving: false,
     activeMs: core.nowMs,
     agreed: new Set(),
     quiesced: false,

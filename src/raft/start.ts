@@ -60,6 +60,7 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
       timeoutMs: 0,
       forwarded: new Map(),
       quiesced: false,
+      isTold: false,
     },
     // Before it stopped it may have heard a leader whose lease rests on that.
     leaderHeardMs: config.lease ? nowMs : -Infinity,

@@ -29,9 +29,9 @@ export function startTransfer<P>(
 }
 
 /** Whether proposals have to wait. */
-export function isTransferring<P>({ transfer, byId }: LeaderState<P>): boolean {
-  if (transfer === null) return false;
-  return (byId.get(transfer.to)?.match ?? 0) >= transfer.catchUpIndex;
+export function isTransferring<P>({ transfer, leaving, byId }: LeaderState<P>): boolean {
+  if (transfer === null) return leaving;
+  return leaving || (byId.get(transfer.to)?.match ?? 0) >= transfer.catchUpIndex;
 }
 
 export function continueTransfer<P>(core: Core<P>, leader: LeaderState<P>): void {

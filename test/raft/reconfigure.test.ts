@@ -261,10 +261,43 @@ describe('a leader that is removed', () => {
     ack(leader, 2);
     expect([leader.raft.commit, leader.raft.role]).toEqual([1, 'leader']);
     ack(leader, 3);
-    expect([leader.raft.commit, leader.raft.role]).toEqual([2, 'follower']);
     leader.flush();
+    expect([leader.raft.commit, leader.raft.role]).toEqual([2, 'follower']);
     leader.tickAt(leader.nowMs + 5000);
     expect(ofType(leader.take(), 'PreVote')).toEqual([]);
+  });
+
+  test('takes nothing any more, and stays until all it took is committed and folded (decision 0011)', () => {
+    const leader = readyLeader();
+    leader.propose('before');
+    leader.change(['remove', 1]);
+    expect(leader.raft.transferring).toBe(true);
+    expect(leader.propose('after')).toEqual({ ok: false, reason: 'transferring' });
+    expect(leader.change(['add-voter', 4])).toEqual({ ok: false, reason: 'transferring' });
+    leader.drain();
+    ack(leader, 2);
+    ack(leader, 3);
+    leader.drain();
+    // Its own disk is the last: whoever proposed has no answer yet.
+    expect([leader.raft.commit, leader.raft.applied, leader.raft.role]).toEqual([3, 1, 'leader']);
+    leader.applies = false;
+    leader.flush();
+    expect(leader.raft.role).toBe('leader');
+    expect(ofType(leader.collect(), 'TimeoutNow')).toEqual([]);
+    leader.apply();
+    expect(leader.applied.slice(1).map(({ index }) => index)).toEqual([2, 3]);
+    expect(leader.raft.role).toBe('follower');
+    expect(ofType(leader.take(), 'TimeoutNow')).toHaveLength(1);
+  });
+
+  test('takes what is proposed while it is still an old voter of a joint membership', () => {
+    const leader = readyLeader();
+    leader.change(['add-voter', 4], ['remove', 1]);
+    expect(leader.propose('a')).toMatchObject({ ok: true });
+    leader.take();
+    commitBy(leader, 2, 3, 4);
+    expect(leader.raft.membership.outgoing).toEqual([]);
+    expect(leader.propose('b')).toEqual({ ok: false, reason: 'transferring' });
   });
 
   test('counts itself in no round of reads', () => {
@@ -360,18 +393,39 @@ describe('a replica that is no member', () => {
   });
 });
 
-test('nobody campaigns with a membership that is committed and not applied', () => {
-  const follower = followerOf(1);
-  follower.applies = false;
-  follower.receive(appendMembership(follower, foundingMembership([1, 2, 3, 4])));
-  follower.receive({ type: 'Heartbeat', from: 1, to: 2, term: 1, commit: 1, round: 1 });
-  follower.tickAt(2000);
-  expect(follower.raft.role).toBe('follower');
-  follower.receive({ type: 'TimeoutNow', from: 1, to: 2, term: 1 });
-  expect(follower.raft.role).toBe('follower');
-  follower.apply();
-  follower.tickAt(2001);
-  expect(follower.raft.role).toBe('pre-candidate');
+describe('with a membership that is committed and not applied', () => {
+  function unapplied(): Replica {
+    const follower = followerOf(1);
+    follower.applies = false;
+    follower.receive(appendMembership(follower, foundingMembership([1, 2, 3, 4])));
+    follower.receive({ type: 'Heartbeat', from: 1, to: 2, term: 1, commit: 1, round: 1 });
+    return follower;
+  }
+
+  test('nobody campaigns', () => {
+    const follower = unapplied();
+    follower.tickAt(2000);
+    expect(follower.raft.role).toBe('follower');
+    follower.apply();
+    follower.tickAt(2001);
+    expect(follower.raft.role).toBe('pre-candidate');
+  });
+
+  test('one that is told to campaign does as soon as it is applied', () => {
+    const follower = unapplied();
+    follower.receive({ type: 'TimeoutNow', from: 1, to: 2, term: 1 });
+    expect(follower.raft.role).toBe('follower');
+    follower.apply();
+    expect(follower.raft).toMatchObject({ role: 'candidate', term: 2 });
+  });
+
+  test('one that was told to campaign does not where its leader has led on since', () => {
+    const follower = unapplied();
+    follower.receive({ type: 'TimeoutNow', from: 1, to: 2, term: 1 });
+    follower.receive({ type: 'Heartbeat', from: 1, to: 2, term: 1, commit: 1, round: 2 });
+    follower.apply();
+    expect(follower.raft).toMatchObject({ role: 'follower', term: 1 });
+  });
 });
 
 test('a transfer ends when the one that was to lead is removed, or made a learner', () => {
