@@ -43,7 +43,7 @@ const KINDS = [
   ...Array<'transfer'>(2).fill('transfer'),
   ...Array<'wake'>(2).fill('wake'),
 ] as const;
-type Kind = (typeof KINDS)[number] | 'config';
+type Kind = (typeof KINDS)[number] | 'config' | 'offer';
 
 const CHANGES: readonly MemberChange['type'][] = [
   'add-voter',
@@ -163,6 +163,9 @@ class History {
           replica.compact(replica.checkpoint - (detail % 3 === 0 ? detail % 7 : 0));
         }
         return;
+      case 'offer':
+        this.#offer(network.leader, replica);
+        return;
       case 'snapshot':
         if (detail % 4 > 0) network.answerSnapshots(replica);
         else this.#failSnapshots(replica);
@@ -225,6 +228,15 @@ class History {
     for (const request of replica.loads.splice(0)) {
       replica.raft.onEntriesLoaded(request, [], this.network.nowMs);
     }
+  }
+
+  /** A snapshot that nobody has asked for, to one that may have all of it. */
+  #offer(leader: Replica | undefined, to: Replica): void {
+    if (leader === undefined || leader === to || leader.checkpoint === 0) return;
+    const { network } = this;
+    const snapshot = network.alterSnapshot(leader.snapshotAt(leader.checkpoint));
+    const { term } = leader.raft;
+    network.messages.push({ type: 'InstallSnapshot', from: leader.id, to: to.id, term, snapshot });
   }
 
   #failSnapshots(replica: Replica): void {
@@ -356,6 +368,7 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
       ...Array<'time'>(8).fill('time'),
       ...Array<'heal'>(2).fill('heal'),
       ...Array<'config'>(5).fill('config'),
+      ...Array<'offer'>(12).fill('offer'),
     ]),
     { minLength: 500, maxLength: 4000, size: 'max' },
   );
@@ -381,6 +394,25 @@ describe('any history of faults keeps what Raft promises (thesis 3.6), and ends 
       for (const replica of history.network.replicas) restored += replica.restored;
     });
     expect(restored).toBeGreaterThan(10);
+  });
+
+  test('and one that is not of what was committed is always found', () => {
+    const findings: string[] = [];
+    let missed = 0;
+    fc.sample(withSnapshots, { numRuns: 20, seed: 7 }).forEach((list, seed) => {
+      const history = new History({ size: 3, seed, spares: SPARES });
+      const chain = Uint8Array.of(1, 2, 3, 4);
+      history.network.alterSnapshot = (snapshot) => ({ ...snapshot, chain });
+      try {
+        for (const one of list) history.make(one);
+        missed += history.network.replicas.filter(({ restored }) => restored > 0).length;
+      } catch (error) {
+        findings.push(String(error));
+      }
+    });
+    expect(missed).toBe(0);
+    expect(findings.length).toBeGreaterThan(5);
+    expect(findings.join()).toContain('a snapshot is of what was committed');
   });
 
   test('and there are members that come and go, and leaders that are removed', () => {

@@ -3,7 +3,7 @@
 
 import { assert } from '../../src/assert.ts';
 import { foundingMembership, type MemberChange, membersOf } from '../../src/raft/membership.ts';
-import { EntryKind, type RaftConfig, type ReplicaId } from '../../src/raft/types.ts';
+import { EntryKind, type RaftConfig, type ReplicaId, type Snapshot } from '../../src/raft/types.ts';
 import { type Message, ofType, Replica, type ReplicaOptions, seeded } from './replica.ts';
 
 /** More than any exchange in these tests needs; only an endless one gets here. */
@@ -27,6 +27,8 @@ export class Network {
   messages: Message[] = [];
   nowMs = 0;
   readonly #cut = new Set<string>();
+  /** What is sent in place of a snapshot. */
+  alterSnapshot: (snapshot: Snapshot) => Snapshot = (snapshot) => snapshot;
   /** Messages for which this is true are lost. */
   drops: (message: Message) => boolean = () => false;
 
@@ -129,7 +131,7 @@ export class Network {
   /** The state reaches the follower at once. */
   answerSnapshots(replica: Replica): void {
     for (const request of replica.snapshots.splice(0)) {
-      const snapshot = replica.snapshotAt(replica.checkpoint);
+      const snapshot = this.alterSnapshot(replica.snapshotAt(replica.checkpoint));
       replica.raft.onSnapshotSent(request, snapshot, this.nowMs);
     }
   }

@@ -156,6 +156,17 @@ describe('a snapshot whose newest entry is not in the log', () => {
     expect(follower.raft.role).toBe('follower');
   });
 
+  test('is a sign of life also in a term that is known', () => {
+    const follower = new Replica({ id: 2, term, votedFor: 1 });
+    follower.tickAt(400);
+    follower.receive(installOf(snapshotOf(terms)));
+    expect(follower.raft.leader).toBe(1);
+    const ask = { from: 3, to: 2, term: term + 1, lastIndex: 9, lastTerm: 9, campaign: 1 };
+    follower.tickAt(899);
+    const answers = follower.receive({ type: 'PreVote', ...ask });
+    expect(answers).toMatchObject([{ type: 'PreVoteReply', granted: false }]);
+  });
+
   test('is taken by a candidate, which gives way to its leader', () => {
     for (const make of [preCandidate, candidate]) {
       const replica = make({ id: 2, term: term - 1 });

@@ -202,7 +202,7 @@ describe('while a snapshot is pending', () => {
   test('who answers heartbeats, and never that it installed, does not count', () => {
     const { leader, request } = asked();
     sent(leader, request);
-    for (let i = 0; i < 7; i += 1) beat(leader, 2);
+    for (let i = 0; i < 5; i += 1) beat(leader, 2);
     expect(leader.raft.role).toBe('follower');
   });
 
@@ -294,6 +294,19 @@ describe('a snapshot that is there', () => {
     expect(progressOf(leader)).toMatchObject({ mode: 'snapshot', match: 9 });
     beat(leader, 2);
     expect(leader.snapshots).toEqual([request, { to: 2, index: 10 }]);
+  });
+});
+
+describe('a snapshot that is not the own log’s, applied', () => {
+  test.each([
+    ['older than asked for', snapshotOf(compactedLog.terms, 7)],
+    ['newer than what is applied', snapshotOf([...compactedLog.terms, 4])],
+    ['of another term', snapshotOf([1, 1, 1, 2, 2, 2, 2, 2, 2])],
+  ])('is never sent: one that is %s', (_, snapshot) => {
+    const { leader, request } = asked();
+    expect(() => leader.raft.onSnapshotSent(request, snapshot, leader.nowMs)).toThrow(
+      'a snapshot is',
+    );
   });
 });
 
