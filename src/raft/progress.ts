@@ -150,8 +150,8 @@ export class Progress<P> {
   }
 
   /**
-   * Whether `next` is to be brought about by a snapshot, as its entry is no longer in the log. Nobody else
-   * gets what costs so much than one who has answered lately.
+   * Where `next` is no longer in the log: whether a snapshot is to be asked for now. As that costs much,
+   * it is only for one who has answered lately.
    */
   wantsSnapshot(nowMs: number): boolean {
     if (this.#mode === 'snapshot' || (this.paused && !this.#checkDue)) return false;
@@ -175,7 +175,7 @@ export class Progress<P> {
   /** InstallSnapshot leaves: its answer ends this mode, or its loss. */
   snapshotSent(index: number, nowMs: number): void {
     this.#request = null;
-    this.#next = index + 1;
+    this.#next = Math.max(index, this.#match) + 1;
     this.#awaiting = true;
     this.#sentMs = nowMs;
   }

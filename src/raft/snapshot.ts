@@ -48,9 +48,9 @@ function awaiting<P>({ state }: Core<P>, request: SnapshotRequest): Progress<P> 
 }
 
 /**
- * At a follower, which has heard of the leader by it. One that brings nothing new is answered with what is
- * committed: that much of the log is the leader's for certain. Where the log has the snapshot's newest entry,
- * it has all before it too, and what follows may be acknowledged already: only the commit index moves.
+ * At a follower. A snapshot that brings nothing new is answered with what is committed: that much of the
+ * log is the leader's for certain. Where the log has the snapshot's newest entry, it has all before it too,
+ * and what follows may be acknowledged already: only the commit index moves.
  *
  * Other cores refuse one whose membership does not name the receiver. Here it is taken: a membership
  * decides from its append on, so that a new member may be sent a state older than its own addition.

@@ -283,6 +283,18 @@ describe('a snapshot that is there', () => {
     expect(leader.snapshots).toHaveLength(1);
   });
 
+  test('may be older than what the follower has acknowledged since', () => {
+    const { leader, request } = asked();
+    leader.checkpoint = 10;
+    leader.applied.splice(0);
+    leader.compact(10);
+    ack(leader, 2, 9);
+    sent(leader, request, 8);
+    expect(progressOf(leader)).toMatchObject({ mode: 'snapshot', match: 9, next: 10 });
+    beat(leader, 2);
+    expect(leader.snapshots).toHaveLength(2);
+  });
+
   test('may be older than what was compacted meanwhile: then another is asked for', () => {
     const { leader, request } = asked();
     leader.checkpoint = 10;
