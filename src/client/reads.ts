@@ -6,7 +6,7 @@ import { rpcs } from '../gen/services.ts';
 import { type Page, toPage } from './message.ts';
 import type { PartitionMap } from './partition-map.ts';
 import type { Tokens } from './tokens.ts';
-import { type ClientOptions, type Rpc, retryable } from './types.ts';
+import { type ClientOptions, mayBeRightElsewhere, type Rpc } from './types.ts';
 
 /** At most one of afterSeq, beforeSeq and aroundSeq. */
 export interface Read {
@@ -109,8 +109,7 @@ export class Reads {
 }
 
 function mayTryAgain(error: PacelineError, isPinned: boolean): boolean {
-  if (isPinned) return false;
-  return retryable.has(error.reason) || error.reason === 'NOT_CAUGHT_UP';
+  return !isPinned && mayBeRightElsewhere(error);
 }
 
 function requestOf(read: Read, conversation: string, token?: Uint8Array): ReadRequestInput {

@@ -11,7 +11,7 @@ import {
 } from '../gen/proto.ts';
 import { subscribePath } from '../gen/services.ts';
 import { isStored, placeOf, type SubscriptionEvent, toEvent } from './subscription-events.ts';
-import { type ClientOptions, retryable, type Stream } from './types.ts';
+import { type ClientOptions, mayBeRightElsewhere, type Stream } from './types.ts';
 
 /** What to follow: a conversation, or a partition in log order. */
 export type Subscribe = SubscribeTarget & {
@@ -55,6 +55,8 @@ interface Waiting {
 
 const windowDefault = 1024;
 const retryMs = { min: 10, max: 500 } as const;
+/** Failures in a row after which damage is taken to be everywhere. */
+const corruptMax = 10;
 /** A node says something every 10 s; after this much silence another one is tried. */
 const silenceMs = 25_000;
 
@@ -244,8 +246,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private lost(error: PacelineError): void {
     this.stream = null;
     this.silence?.cancel();
-    const isLasting = !retryable.has(error.reason) && error.reason !== 'NOT_CAUGHT_UP';
-    if (isLasting) {
+    if (!this.mayGoOnAfter(error)) {
       this.end(error);
       return;
     }
@@ -253,6 +254,12 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     const pause = Math.min(retryMs.max, retryMs.min * 2 ** this.failures) * (0.5 + random() / 2);
     this.failures += 1;
     this.retry = clock.after(pause, () => this.open());
+  }
+
+  /** Damage that every node answers with, or the only one that is asked, does not go away. */
+  private mayGoOnAfter(error: PacelineError): boolean {
+    if (error.reason !== 'CORRUPT') return mayBeRightElsewhere(error);
+    return this.subscribe.server === undefined && this.failures < corruptMax;
   }
 
   private listen(): void {

@@ -66,3 +66,8 @@ export const retryable: ReadonlySet<string> = new Set([
   'OUTCOME_UNKNOWN',
   'SESSION_ORDER',
 ]);
+
+/** What one node cannot answer another one may: it is behind, or its copy is damaged. */
+export function mayBeRightElsewhere({ reason }: PacelineError): boolean {
+  return retryable.has(reason) || reason === 'NOT_CAUGHT_UP' || reason === 'CORRUPT';
+}

@@ -37,7 +37,9 @@ export class Moderation {
     this.random = cluster.world.random.fork();
     this.end = this.random.pick(['released', 'rejected'] as const);
     const client = this.random.pick(cluster.clients);
-    this.follow(client);
+    this.follow(client).catch((error: unknown) => {
+      cluster.world.break('a follower goes on', String(error));
+    });
     this.write(client);
   }
 

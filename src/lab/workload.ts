@@ -45,7 +45,9 @@ export class Workload {
       const client = cluster.addClient(`client ${i + 1}`, { timeoutMs });
       this.work(client);
       this.work(client);
-      this.follow(client);
+      this.follow(client).catch((error: unknown) => {
+        cluster.world.break('a follower goes on', String(error));
+      });
     }
   }
 

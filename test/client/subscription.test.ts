@@ -256,6 +256,27 @@ describe('a lost stream', () => {
     expect(streams).toHaveLength(21);
   });
 
+  it('by a damaged copy goes on elsewhere; damage at ten in a row, or at the only one asked, ends it', async () => {
+    const { clock, newest, streams, subscription } = open({ conversation: 'g:a' });
+    for (let i = 0; i < 9; i++) {
+      newest().end('CORRUPT');
+      await clock.pass(500);
+    }
+    newest().say({ messages: messages(1, 1) });
+    expect(await take(subscription, 1)).toHaveLength(1);
+    for (let i = 0; i < 10; i++) {
+      newest().end('CORRUPT');
+      await clock.pass(500);
+    }
+    expect(streams).toHaveLength(20);
+    newest().end('CORRUPT');
+    await expect(subscription.next()).rejects.toMatchObject({ reason: 'CORRUPT' });
+
+    const pinned = open({ conversation: 'g:a', server: 'n1:1' });
+    pinned.newest().end('CORRUPT');
+    await expect(pinned.subscription.next()).rejects.toMatchObject({ reason: 'CORRUPT' });
+  });
+
   it('is given up where the node is silent for 25 s', async () => {
     const { clock, streams } = open({ conversation: 'g:a' });
     await clock.pass(24_000);
