@@ -21,7 +21,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   raft: ['leaf:assert.ts'],
   order: ['leafs', 'gen', 'msgpackr'],
   storage: ['types:raft', 'leafs', 'msgpackr'],
-  'storage/level': ['storage', 'leafs', 'level', 'node:crypto', 'node:fs/promises', 'node:path'],
+  'storage/level': ['storage', 'leafs', 'level', 'node:fs/promises', 'node:path'],
   transport: ['types:raft', 'leafs', 'gen', 'msgpackr'],
   'transport/grpc': ['transport', 'leafs', 'gen', '@grpc/grpc-js', 'node:net'],
   node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs'],

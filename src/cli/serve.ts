@@ -1,9 +1,9 @@
 // `paceline serve`: one node, put together from LevelDB, gRPC and this machine's clock.
-import { randomBytes } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
 import { systemClock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
+import { randomBytes } from '../hash.ts';
 import { createLog } from '../logger.ts';
 import { Node } from '../node/node.ts';
 import { openStore } from '../storage/level/store.ts';

@@ -22,8 +22,8 @@ test('a store keeps the uuid that it was made with, and two have different ones'
   const other = await openStore({ directory: temporaryDirectory() });
   await Promise.all([store.close(), other.close()]);
   const again = await openStore({ directory });
-  expect(again.identity.uuid).toEqual(store.identity.uuid);
-  expect(again.identity.uuid).not.toEqual(other.identity.uuid);
+  expect(Buffer.from(again.identity.uuid)).toEqual(Buffer.from(store.identity.uuid));
+  expect(Buffer.from(again.identity.uuid)).not.toEqual(Buffer.from(other.identity.uuid));
   await again.close();
 });
 

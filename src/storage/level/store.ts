@@ -1,9 +1,9 @@
 // The store in a directory, on LevelDB, opened with one set of options.
-import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Level } from 'level';
 import { PacelineError } from '../../errors.ts';
+import { randomBytes } from '../../hash.ts';
 import { causeCode, type Database, storageError } from '../database.ts';
 import { type DurableStore, openStoreIn } from '../store.ts';
 
