@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { timeline } from '../../src/lab/report.ts';
 import { runScenario, type Scenario } from '../../src/lab/scenario.ts';
 
-const folder = path.resolve(import.meta.dirname, '../../docs/lab');
+const folder = path.resolve(import.meta.dirname, '../../examples/lab');
 const message = { conversation: 'g:lobby', sender: 'ann' };
 
 describe('the documented scenarios hold', () => {
