@@ -20,8 +20,18 @@ import { scratchDirectory } from './bench/scratch.ts';
 import { subjectNamed } from './bench/subjects/all.ts';
 import { drawFlame, type Flame } from './pictures/flame.ts';
 
+const usage = `npm run profile [-- flags]
+
+  --in-flight N    messages in flight, 512
+  --seconds S      how long it is looked at, 10
+  --partitions N   16
+  --unary          by unary calls
+  --all            every node, not only the one that leads most
+  --out DIR        gets the flame graphs and the profiles, ./profile`;
+
 const { values: flags } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     'in-flight': { type: 'string', default: '512' },
     seconds: { type: 'string', default: '10' },
     partitions: { type: 'string', default: '16' },
@@ -52,7 +62,8 @@ const keys = {
 
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
-await main();
+if (flags.help) console.log(usage);
+else await main();
 
 async function main(): Promise<void> {
   const directory = scratchDirectory(tmpdir());
