@@ -2,7 +2,7 @@
 // the disk are compared whenever a checkpoint has been written.
 import { crc32 } from '../checksum.ts';
 import { checkpointKey, firstGeneration, rowsRange } from '../storage/keys.ts';
-import type { LabNode } from './lab-node.ts';
+import type { SeenNode } from './seen-node.ts';
 import type { World } from './world.ts';
 
 interface Digest {
@@ -13,7 +13,7 @@ interface Digest {
 export class CheckpointChecker {
   private readonly world: World;
   /** By node, then by partition: the index of the checkpoint looked at last. */
-  private readonly seen = new Map<LabNode, number[]>();
+  private readonly seen = new Map<SeenNode, number[]>();
   private readonly digests = new Map<string, Digest>();
   /** Checkpoints that two replicas at least had. */
   compared = 0;
@@ -22,7 +22,7 @@ export class CheckpointChecker {
     this.world = world;
   }
 
-  look(node: LabNode): void {
+  look(node: SeenNode): void {
     const { replicas = [] } = node.node ?? {};
     const seen = this.seen.get(node) ?? [];
     this.seen.set(node, seen);
@@ -33,7 +33,7 @@ export class CheckpointChecker {
     }
   }
 
-  private compare(node: LabNode, partition: number, index: number): void {
+  private compare(node: SeenNode, partition: number, index: number): void {
     const value = digestOf(node, partition);
     const place = `${partition} ${index}`;
     const other = this.digests.get(place);
@@ -49,7 +49,7 @@ export class CheckpointChecker {
 }
 
 /** How many rows, and a checksum over them and the checkpoint. */
-function digestOf({ disk }: LabNode, partition: number): string {
+function digestOf({ disk }: SeenNode, partition: number): string {
   const place = { partition, generation: firstGeneration };
   const { gte, lt } = rowsRange(place);
   const rows = disk.rows.range(gte.toString('latin1'), lt.toString('latin1'));

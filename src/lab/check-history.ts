@@ -36,6 +36,15 @@ interface Appended {
 
 type Fault = 'lost' | 'duplicated' | 'wrong';
 
+/** Whatever came between: a retry of what is stored is a duplicate. */
+const neverOfStored: ReadonlySet<string> = new Set([
+  'EXPECTED_SEQ_MISMATCH',
+  'IDEMPOTENCY_MISMATCH',
+  'CHAIN_PASSED',
+  'SENDER_GAP',
+  'EPOCH_FENCED',
+]);
+
 const violationsMax = 20;
 
 /** `nodes`: how many replicas every conversation must have been read from at the end. */
@@ -112,6 +121,12 @@ class Checker {
     if (type === 'fail') {
       this.counts.failed += 1;
       append.attempts -= 1;
+      if (append.seq !== 0 && neverOfStored.has(event.error)) {
+        this.fault(
+          'wrong',
+          `${value}, acknowledged as seq ${append.seq}, was refused: ${event.error}`,
+        );
+      }
     }
     if (type !== 'ok') return;
     this.counts.acknowledged += 1;

@@ -1,9 +1,9 @@
 // What must hold after every step, whatever happened: looked up in the replicas themselves, and, for what
 // is promised to be durable, on the disks. An entry is known by its chain, which covers all before it.
 import { entryChainOf } from '../entry.ts';
-import type { Replica } from '../node/replica.ts';
 import { entryKey, firstGeneration } from '../storage/keys.ts';
-import type { LabNode } from './lab-node.ts';
+import type { PromiseChecker } from './check-promises.ts';
+import type { SeenNode, SeenReplica } from './seen-node.ts';
 import type { World } from './world.ts';
 
 /** What a replica showed when it was last looked at; of one incarnation. */
@@ -30,14 +30,19 @@ interface Partition {
 
 export class RaftChecker {
   private readonly world: World;
-  private readonly nodes: readonly LabNode[];
+  private readonly nodes: readonly SeenNode[];
   /** By node, then by partition. */
-  private readonly seen = new Map<LabNode, Seen[]>();
+  private readonly seen = new Map<SeenNode, Seen[]>();
   private readonly partitions: Partition[] = [];
+  private readonly promises: PromiseChecker;
+  /** By node, then by partition, over all incarnations: the newest entry applied. */
+  private readonly appliedEver = new Map<SeenNode, number[]>();
 
-  constructor(world: World, nodes: readonly LabNode[]) {
+  constructor(world: World, nodes: readonly SeenNode[], promises: PromiseChecker) {
     this.world = world;
     this.nodes = nodes;
+    this.promises = promises;
+    for (const node of nodes) this.appliedEver.set(node, []);
   }
 
   /** The highest index known to be committed. */
@@ -50,7 +55,7 @@ export class RaftChecker {
     return this.partitions.reduce((sum, { leaders }) => sum + leaders.size, 0);
   }
 
-  look(node: LabNode): void {
+  look(node: SeenNode): void {
     const { replicas = [] } = node.node ?? {};
     if (replicas.length === 0) return;
     let seen = this.seen.get(node);
@@ -67,12 +72,15 @@ export class RaftChecker {
         seen[partition] = last;
         if (raft.commit > raft.lastIndex)
           this.broken('the log reaches the commit index', node, replica);
+        if (raft.lastIndex < (this.appliedEver.get(node)?.[partition] ?? 0))
+          this.broken('what was applied is in the log after a restart', node, replica);
+        this.promises.started(node, partition, raft.term);
       }
       this.lookAt(node, replica, last);
     }
   }
 
-  private lookAt(node: LabNode, replica: Replica, seen: Seen): void {
+  private lookAt(node: SeenNode, replica: SeenReplica, seen: Seen): void {
     const { raft } = replica;
     const { term, commit, applied, lastIndex } = raft;
     if (term < seen.term) this.broken('a term never falls', node, replica);
@@ -81,7 +89,10 @@ export class RaftChecker {
     if (applied > commit) this.broken('only what is committed is applied', node, replica);
     if (lastIndex !== seen.last || term !== seen.term) this.lookAtLog(node, replica, seen);
     if (commit > seen.commit) this.lookAtCommit(node, replica, seen.commit);
+    if (applied > seen.applied) this.lookAtApplied(node, replica);
     const leads = raft.role === 'leader';
+    if (leads && seen.leads && term === seen.term && commit > seen.commit)
+      this.lookAtOwnTerm(node, replica);
     if (leads && (!seen.leads || term !== seen.term)) this.lookAtLeader(node, replica);
     seen.term = term;
     seen.commit = commit;
@@ -91,7 +102,7 @@ export class RaftChecker {
   }
 
   /** Log matching: entries of one index and term are the same, and so is everything before them. */
-  private lookAtLog(node: LabNode, { raft, partition }: Replica, seen: Seen): void {
+  private lookAtLog(node: SeenNode, { raft, partition }: SeenReplica, seen: Seen): void {
     const { chains } = this.of(partition);
     const from = Math.min(seen.last, raft.lastIndex - 1) + 1;
     for (let index = Math.max(1, from); index <= raft.lastIndex; index += 1) {
@@ -110,7 +121,30 @@ export class RaftChecker {
     }
   }
 
-  private lookAtCommit(node: LabNode, replica: Replica, from: number): void {
+  /** What is applied could not be taken back by a crash. */
+  private lookAtApplied(node: SeenNode, { raft, partition }: SeenReplica): void {
+    const { applied } = raft;
+    const ever = this.appliedEver.get(node);
+    if (ever !== undefined) ever[partition] = Math.max(applied, ever[partition] ?? 0);
+    if (node.disk.damaged) return;
+    const stored = node.disk.rows.get(entryName(partition, applied));
+    const chain = raft.chainAt(applied);
+    if (stored !== undefined && (chain === null || entryChainOf(stored).equals(chain))) return;
+    const detail = `${nameOf(node, partition)}: entry ${applied} is applied and not on its disk`;
+    this.world.break('what is applied is on the own disk', detail);
+  }
+
+  /** Thesis 3.6.2. */
+  private lookAtOwnTerm(node: SeenNode, { raft, partition }: SeenReplica): void {
+    const { commit, term } = raft;
+    const of = raft.entry(commit)?.term ?? raft.termsUpTo(commit).at(-1)?.term;
+    if (of === term) return;
+    const who = nameOf(node, partition);
+    const detail = `${who}: commits entry ${commit} of term ${of} as leader of term ${term}`;
+    this.world.break('a leader commits by entries of its own term', detail);
+  }
+
+  private lookAtCommit(node: SeenNode, replica: SeenReplica, from: number): void {
     const { raft, partition } = replica;
     const { committed, commitIn } = this.of(partition);
     for (let index = from + 1; index <= raft.commit; index += 1) {
@@ -130,11 +164,11 @@ export class RaftChecker {
   }
 
   /** What is committed is on the disks of a majority. */
-  private lookAtDisks(node: LabNode, { raft, partition }: Replica): void {
+  private lookAtDisks(node: SeenNode, { raft, partition }: SeenReplica): void {
     const index = raft.commit;
     const chain = raft.chainAt(index);
     if (chain === null) return;
-    const key = entryKey({ partition, generation: firstGeneration }, index).toString('latin1');
+    const key = entryName(partition, index);
     const have = this.nodes.filter(({ disk }) => {
       const stored = disk.rows.get(key);
       return disk.damaged || (stored !== undefined && entryChainOf(stored).equals(chain));
@@ -146,7 +180,7 @@ export class RaftChecker {
     this.world.break('what is committed is durable on a majority', detail);
   }
 
-  private lookAtLeader(node: LabNode, { raft, partition }: Replica): void {
+  private lookAtLeader(node: SeenNode, { raft, partition }: SeenReplica): void {
     const who = nameOf(node, partition);
     const { leaders, commitIn, committed } = this.of(partition);
     const other = leaders.get(raft.term);
@@ -174,19 +208,23 @@ export class RaftChecker {
     return found;
   }
 
-  private broken(rule: string, node: LabNode, { raft, partition }: Replica): void {
+  private broken(rule: string, node: SeenNode, { raft, partition }: SeenReplica): void {
     const facts = `term ${raft.term}, commit ${raft.commit}, applied ${raft.applied}`;
     this.world.break(rule, `${nameOf(node, partition)}: ${facts}`);
   }
 }
 
-function firstSight(incarnation: number, { raft }: Replica): Seen {
+function firstSight(incarnation: number, { raft }: SeenReplica): Seen {
   const { term, applied } = raft;
   return { incarnation, term, commit: 0, applied, last: 0, leads: false };
 }
 
-function nameOf(node: LabNode, partition: number): string {
+function nameOf(node: SeenNode, partition: number): string {
   return `${node.name}, partition ${partition}`;
+}
+
+function entryName(partition: number, index: number): string {
+  return entryKey({ partition, generation: firstGeneration }, index).toString('latin1');
 }
 
 function hex(bytes: Uint8Array): string {

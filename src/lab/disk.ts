@@ -28,6 +28,8 @@ export class Disk {
   readonly rows = new SortedRows();
   /** Damaged in a way that its node cannot repair by itself. */
   damaged = false;
+  /** A batch in the middle is gone, and later ones are there. */
+  lostBatch = false;
   full = false;
   /** The next sync fails. */
   failsSync = false;
@@ -77,6 +79,7 @@ export class Disk {
     this.log.length = 0;
     this.unsynced = [];
     this.damaged = true;
+    this.lostBatch = false;
   }
 
   /** Power is lost: what was written without sync may be gone, whole batches of it, newest first. */
@@ -112,6 +115,15 @@ export class Disk {
     return true;
   }
 
+  /** A row is gone without a trace. */
+  loseRow(matches: (key: string) => boolean): boolean {
+    const key = this.anyKey(matches);
+    if (key === null) return false;
+    this.rows.delete(key);
+    this.damaged = true;
+    return true;
+  }
+
   /** LevelDB's recovery goes on behind a batch that it could not read. Only while nothing runs on it. */
   skipBatch(): boolean {
     const { random } = this.machine;
@@ -123,6 +135,7 @@ export class Disk {
     for (const { done } of later.slice(1)) this.apply(done);
     this.log.length = 0;
     this.damaged = true;
+    this.lostBatch = true;
     return true;
   }
 

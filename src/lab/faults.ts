@@ -1,6 +1,12 @@
 // The faults of a run, drawn from its seed: what is done to which machine, disk or link, and for how long.
 // What is counted is what was really done to someone.
-import { checkpointKey, entryKey, firstGeneration } from '../storage/keys.ts';
+import {
+  checkpointKey,
+  entryKey,
+  firstGeneration,
+  hardStateKey,
+  rowsRange,
+} from '../storage/keys.ts';
 import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Machine } from './machine.ts';
@@ -18,6 +24,7 @@ interface FaultLab {
 }
 
 const nothing = () => {};
+const lookMs = 5;
 
 export const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> =
   {
@@ -28,6 +35,8 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     stop: { weight: 4, begin: stop },
     'client stop': { weight: 1, begin: stopClient },
     isolate: { weight: 3, begin: isolate },
+    'stopped alone': { weight: 3, begin: stopAlone },
+    'leader after leader': { weight: 3, begin: leaderAfterLeader },
     'one-way cut': { weight: 3, begin: (lab) => cutLink(lab, false) },
     'link cut': { weight: 2, begin: (lab) => cutLink(lab, true) },
     halves: { weight: 2, begin: halves },
@@ -37,6 +46,7 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
       weight: 2,
       begin: (lab) => worsen(lab, (link) => (link.slowMs = lab.random.between(20, 400))),
     },
+    'slow client': { weight: 2, begin: slowClient },
     loss: {
       weight: 2,
       begin: (lab) => worsen(lab, (link) => (link.loss = lab.random.pick([0.05, 0.3]))),
@@ -49,13 +59,14 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     'clock step': { weight: 2, begin: stepClock },
     'clock drift': { weight: 2, begin: driftClock },
     transfer: { weight: 2, begin: transfer },
-    'bit flip': { weight: 0.4, begin: (lab) => damage(lab, (node) => node.disk.flipBit(anyRow)) },
+    'bit flip': { weight: 2, begin: (lab) => damage(lab, ({ disk }, rows) => disk.flipBit(rows)) },
     'misdirected write': {
-      weight: 0.3,
-      begin: (lab) => damage(lab, (node) => node.disk.misdirect(anyRow)),
+      weight: 1,
+      begin: (lab) => damage(lab, ({ disk }, rows) => disk.misdirect(rows)),
     },
-    'skipped batch': { weight: 0.3, begin: skipBatch },
-    'wiped disk': { weight: 0.3, begin: wipe },
+    'lost row': { weight: 2, begin: loseRow },
+    'skipped batch': { weight: 1, begin: skipBatch },
+    'wiped disk': { weight: 0.5, begin: wipe },
   };
 
 export function drawFault(random: Random, among: readonly string[]): string {
@@ -106,7 +117,7 @@ function stop({ node, random }: FaultLab): (() => void) | null {
 }
 
 function stopClient({ cluster, random }: FaultLab): () => void {
-  const { machine } = random.pick(cluster.clients);
+  const { machine } = random.pick([...cluster.clients, ...cluster.apps]);
   machine.stop(random.pick([100, 1000, 3000]));
   return nothing;
 }
@@ -123,7 +134,10 @@ function cutBoth(cluster: LabCluster, one: Machine, other: Machine): () => void 
 
 function isolate({ cluster, random }: FaultLab): (() => void) | null {
   if (cluster.nodes.length < 2) return null;
-  const { machine } = random.pick(cluster.nodes);
+  return isolateOne(cluster, random.pick(cluster.nodes).machine);
+}
+
+function isolateOne(cluster: LabCluster, machine: Machine): () => void {
   machine.world.say(machine.name, () => 'is cut off from the other nodes');
   const heals = cluster.nodes
     .filter((other) => other.machine !== machine)
@@ -131,6 +145,85 @@ function isolate({ cluster, random }: FaultLab): (() => void) | null {
   return () => {
     for (const heal of heals) heal();
   };
+}
+
+/** A leader: it comes to itself while nobody can tell it that it leads no more. */
+function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
+  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
+  if (cluster.nodes.length < 3 || leader === null) return null;
+  const { world } = cluster;
+  const stopMs = random.pick([300, 700, 1500, 2500, 4000]);
+  leader.machine.stop(stopMs);
+  // Answers that are on their way still reach it, and wait there.
+  world.after(200 * random.next(), null, () => {
+    const heal = isolateOne(cluster, leader.machine);
+    world.after(stopMs + 700 * random.next(), null, heal);
+  });
+  // Some find its successor, and write there.
+  world.after(300 + 1200 * random.next(), null, () => {
+    for (const { machine } of cluster.clients) {
+      if (random.chance(0.6)) cluster.network.reset(machine, leader.machine);
+    }
+    world.after(100, null, () => cluster.provoke());
+  });
+  return nothing;
+}
+
+/**
+ * A leader is cut off with what only it has; its successor dies as soon as it has committed something, and
+ * the first one once it has given up what it had.
+ */
+function leaderAfterLeader({ cluster, random }: FaultLab): (() => void) | null {
+  const { world } = cluster;
+  const partition = random.below(cluster.shape.partitions);
+  const first = leaderOf(cluster, partition);
+  if (cluster.nodes.length < 3 || first === null) return null;
+  const raftOf = ({ node }: LabNode) => node?.replicas[partition]?.raft;
+  const lastIndex = raftOf(first)?.lastIndex;
+  const successor = () => {
+    const next = leaderOf(cluster, partition);
+    return next !== first && next !== null && raftOf(next)?.ready ? next : null;
+  };
+  const killFor = (node: LabNode | null) => {
+    if (cluster.isHealed) return;
+    const start = kill(node, random.chance(0.5));
+    world.after(500 + 2000 * random.next(), null, () => start?.());
+  };
+  const cutOff = () => {
+    const heal = isolateOne(cluster, first.machine);
+    cluster.provoke();
+    const succeeded = () => {
+      killFor(successor());
+      heal();
+      if (random.chance(0.5)) return;
+      world.after(1500 * random.next(), null, () => killFor(first.node === null ? null : first));
+    };
+    whenever(cluster, () => successor() !== null, succeeded);
+  };
+  whenever(cluster, () => raftOf(first)?.lastIndex !== lastIndex, cutOff);
+  return nothing;
+}
+
+/** Once it holds, or after 4 s; never once the faults are over. */
+function whenever(cluster: LabCluster, holds: () => boolean, call: () => void): void {
+  const { world } = cluster;
+  const untilMs = world.nowMs + 4000;
+  const look = () => {
+    if (cluster.isHealed) return;
+    if (holds() || world.nowMs > untilMs) call();
+    else world.after(lookMs, null, look);
+  };
+  look();
+}
+
+/** Of the newest term. */
+function leaderOf({ nodes }: LabCluster, partition: number): LabNode | null {
+  const termOf = ({ node }: LabNode) => {
+    const raft = node?.replicas[partition]?.raft;
+    return raft?.role === 'leader' ? raft.term : 0;
+  };
+  const [newest] = nodes.filter((node) => termOf(node) > 0).sort((a, b) => termOf(b) - termOf(a));
+  return newest ?? null;
 }
 
 function cutLink({ cluster, random }: FaultLab, both: boolean): (() => void) | null {
@@ -159,12 +252,28 @@ function halves({ cluster, random }: FaultLab): (() => void) | null {
 }
 
 function cutClient({ cluster, random }: FaultLab): () => void {
-  const { machine } = random.pick(cluster.clients);
+  const { machine } = random.pick([...cluster.clients, ...cluster.apps]);
   return cutBoth(cluster, machine, random.pick(cluster.nodes).machine);
 }
 
+/** Much is on its way at once. */
+function slowClient({ cluster, random }: FaultLab): () => void {
+  const { machine } = random.pick([...cluster.clients, ...cluster.apps]);
+  const slowMs = random.between(20, 200);
+  const links = cluster.nodes.flatMap((node) => [
+    cluster.network.link(machine, node.machine),
+    cluster.network.link(node.machine, machine),
+  ]);
+  for (const link of links) link.slowMs = slowMs;
+  return () => {
+    for (const link of links) link.slowMs = 0;
+  };
+}
+
 function reset({ cluster, random }: FaultLab): (() => void) | null {
-  const machines = [...cluster.nodes, ...cluster.clients].map(({ machine }) => machine);
+  const machines = [...cluster.nodes, ...cluster.clients, ...cluster.apps].map(
+    ({ machine }) => machine,
+  );
   const one = random.pick(cluster.nodes).machine;
   const others = machines.filter((machine) => machine !== one);
   cluster.network.reset(one, random.pick(others));
@@ -175,13 +284,21 @@ function worsen({ cluster, random }: FaultLab, change: (link: Link) => void): ((
   if (cluster.nodes.length < 2) return null;
   const from = random.pick(cluster.nodes).machine;
   const others = cluster.nodes.filter(({ machine }) => machine !== from);
-  const links = (random.chance(0.5) ? others : [random.pick(others)]).map(({ machine }) =>
-    cluster.network.link(from, machine),
-  );
+  const links = random.chance(0.3)
+    ? allLinks(cluster)
+    : (random.chance(0.5) ? others : [random.pick(others)]).map(({ machine }) =>
+        cluster.network.link(from, machine),
+      );
   for (const link of links) change(link);
   return () => {
     for (const link of links) Object.assign(link, { slowMs: 0, loss: 0, duplicate: 0, reorder: 0 });
   };
+}
+
+function allLinks({ nodes, network }: LabCluster): Link[] {
+  return nodes.flatMap((from) =>
+    nodes.filter((to) => to !== from).map((to) => network.link(from.machine, to.machine)),
+  );
 }
 
 function stallDisk({ node, random }: FaultLab): (() => void) | null {
@@ -231,10 +348,27 @@ function transfer({ cluster, random, node }: FaultLab): (() => void) | null {
 }
 
 function damage(
-  { cluster, node }: FaultLab,
-  harm: (node: LabNode) => boolean,
+  { cluster, node, random }: FaultLab,
+  harm: (node: LabNode, rows: (key: string) => boolean) => boolean,
 ): (() => void) | null {
-  return node !== null && cluster.spare > 0 && !node.disk.damaged && harm(node) ? nothing : null;
+  if (node === null || cluster.spare < 1 || node.disk.damaged) return null;
+  if (!harm(node, random.chance(0.5) ? anyRow : isFolded)) return null;
+  // What is in memory hides what is on the disk.
+  return random.chance(0.5) ? kill(node, false) : nothing;
+}
+
+/** A vote, or an entry but the newest: that the newest is gone cannot be seen. */
+function loseRow({ cluster, node, random }: FaultLab): (() => void) | null {
+  if (node === null || cluster.spare < 1 || node.disk.damaged) return null;
+  const partition = random.below(cluster.shape.partitions);
+  const start = kill(node, true);
+  const first = entryKey({ partition, generation: firstGeneration }, 0).toString('latin1');
+  const beforeIndex = first.slice(0, -entryIndexLength);
+  const isEntry = (key: string) => key.length === first.length && key.startsWith(beforeIndex);
+  const vote = hardStateKey(partition).toString('latin1');
+  const among = random.chance(0.5) ? [vote] : node.disk.rows.keys().filter(isEntry).slice(-20, -1);
+  node.disk.loseRow((key) => among.includes(key));
+  return start;
 }
 
 function skipBatch({ cluster, node }: FaultLab): (() => void) | null {
@@ -251,6 +385,7 @@ function wipe({ cluster, node }: FaultLab): (() => void) | null {
   return start;
 }
 
+const entryIndexLength = 8;
 const partitionRows = checkpointKey({ partition: 0, generation: firstGeneration })[0] ?? 1;
 
 /** What belongs to a partition: its log, its hard state, its rows. */
@@ -258,4 +393,11 @@ function anyRow(key: string): boolean {
   return key.charCodeAt(0) === partitionRows || key.length === entryKeyLength;
 }
 
+/** What was made of the log: heads, places, chains, keys. */
+function isFolded(key: string): boolean {
+  return key.startsWith(foldedRows[0] ?? '') && key[tableAt] === foldedRows[tableAt];
+}
+
+const tableAt = 7;
+const foldedRows = rowsRange({ partition: 0, generation: firstGeneration }).gte.toString('latin1');
 const entryKeyLength = entryKey({ partition: 0, generation: firstGeneration }, 1).length;

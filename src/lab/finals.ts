@@ -1,9 +1,14 @@
 // The state after everything ended: every conversation read whole from every healthy node, into the
 // history, and what must hold in it by itself.
+import type { PacelineClient } from '../client/client.ts';
 import type { Message } from '../client/message.ts';
+import { isStored, type StoredEvent } from '../client/subscription-events.ts';
+import type { NodeId } from '../transport/types.ts';
 import type { LabCluster } from './lab-cluster.ts';
+import { pairOf } from './message-value.ts';
 import { addressOf } from './shape.ts';
-import { pairOf, type Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
+import type { World } from './world.ts';
 
 const pageLimit = 1000;
 const readingMs = 30_000;
@@ -13,20 +18,41 @@ export type FinalReads = ReadonlyMap<string, readonly Message[]>;
 
 /** Every conversation from every healthy node, into the history. */
 export async function readFinals(cluster: LabCluster, workload: Workload): Promise<FinalReads> {
-  const processes = new Map(cluster.healthy.map(({ id }) => [id, workload.newProcess()]));
+  const { recorder } = workload;
+  const processes = new Map(cluster.healthy.map(({ id }) => [id, recorder.newProcess()]));
   return readAllNodes(cluster, workload.conversations, (node, conversation, messages) => {
     const process = processes.get(node) ?? 0;
     const limit = Number.MAX_SAFE_INTEGER;
     const base = { process, conversation, level: 'eventual', node, after: 0, limit } as const;
     const read = { ...base, op: 'read', final: true } as const;
-    workload.record({ ...read, type: 'invoke' });
-    workload.record({ ...read, type: 'ok', messages: messages.map(pairOf) });
+    recorder.record({ ...read, type: 'invoke' });
+    recorder.record({ ...read, type: 'ok', messages: messages.map(pairOf) });
   });
+}
+
+/** All events of each conversation, in order, as one healthy node tells them. */
+export async function readEvents(
+  cluster: LabCluster,
+  conversations: readonly string[],
+): Promise<ReadonlyMap<string, readonly StoredEvent[]>> {
+  const [node] = cluster.healthy;
+  const server = addressOf(node?.id ?? 1);
+  const { client } = cluster.addClient('listener', { timeoutMs: readingMs });
+  const all = new Map<string, readonly StoredEvent[]>();
+  for (const conversation of conversations) {
+    const events: StoredEvent[] = [];
+    for await (const event of client.subscribe({ conversation, server })) {
+      if (event.kind === 'caught-up') break;
+      if (isStored(event)) events.push(event);
+    }
+    all.set(conversation, events);
+  }
+  return all;
 }
 
 /** The same without a history: nodes are compared with each other. */
 export async function judgeFinals(
-  cluster: LabCluster,
+  cluster: FinalsOf,
   conversations: readonly string[],
 ): Promise<FinalReads> {
   const firsts = new Map<string, string>();
@@ -39,10 +65,20 @@ export async function judgeFinals(
   });
 }
 
+/** A cluster, as far as its conversations are read here. */
+export interface FinalsOf {
+  readonly world: Pick<World, 'break'>;
+  readonly healthy: readonly { readonly id: NodeId }[];
+  addClient(
+    name: string,
+    options: { readonly timeoutMs: number },
+  ): { readonly client: Pick<PacelineClient, 'read'> };
+}
+
 type OnRead = (node: number, conversation: string, messages: readonly Message[]) => void;
 
 async function readAllNodes(
-  cluster: LabCluster,
+  cluster: FinalsOf,
   conversations: readonly string[],
   onRead: OnRead,
 ): Promise<FinalReads> {
@@ -62,7 +98,7 @@ async function readAllNodes(
 }
 
 async function readAll(
-  client: LabCluster['clients'][number]['client'],
+  client: Pick<PacelineClient, 'read'>,
   conversation: string,
   node: number,
 ): Promise<Message[]> {

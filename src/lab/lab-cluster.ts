@@ -2,6 +2,7 @@
 import { assert } from '../assert.ts';
 import { PacelineClient } from '../client/client.ts';
 import { CheckpointChecker } from './check-checkpoints.ts';
+import { PromiseChecker } from './check-promises.ts';
 import { RaftChecker } from './check-raft.ts';
 import { Disk } from './disk.ts';
 import { LabNode } from './lab-node.ts';
@@ -23,17 +24,21 @@ export class LabCluster {
   readonly network: Network;
   readonly nodes: readonly LabNode[];
   readonly clients: LabClient[] = [];
+  /** Clients that may be killed. */
+  readonly apps: LabClient[] = [];
   readonly raft: RaftChecker;
   readonly checkpoints: CheckpointChecker;
+  private readonly promises: PromiseChecker;
   private readonly byMachine: ReadonlyMap<Actor, LabNode>;
 
   constructor(world: World, shape: Shape) {
     this.world = world;
     this.shape = shape;
     this.network = new Network(world, shape.networkMs);
+    this.promises = new PromiseChecker(world);
     this.nodes = Array.from({ length: shape.nodes }, (_, i) => this.createNode(i + 1));
     this.byMachine = new Map(this.nodes.map((node) => [node.machine, node]));
-    this.raft = new RaftChecker(world, this.nodes);
+    this.raft = new RaftChecker(world, this.nodes, this.promises);
     this.checkpoints = new CheckpointChecker(world);
     world.afterStep = (actor) => this.look(actor);
   }
@@ -54,11 +59,21 @@ export class LabCluster {
   }
 
   addClient(name: string, options: { readonly timeoutMs: number }): LabClient {
-    const machine = new Machine(this.world, name);
-    machine.start();
-    const added = { machine, client: this.createClient(machine, options.timeoutMs) };
+    const added = this.newClient(name, options.timeoutMs);
     this.clients.push(added);
     return added;
+  }
+
+  addApp(name: string, options: { readonly timeoutMs: number }): LabClient {
+    const added = this.newClient(name, options.timeoutMs);
+    this.apps.push(added);
+    return added;
+  }
+
+  private newClient(name: string, timeoutMs: number): LabClient {
+    const machine = new Machine(this.world, name);
+    machine.start();
+    return { machine, client: this.createClient(machine, timeoutMs) };
   }
 
   /** A new process on the machine of a client, which knows nothing of the one before. */
@@ -68,8 +83,14 @@ export class LabCluster {
     of.client = this.createClient(of.machine, timeoutMs);
   }
 
+  /** Makes clients write at once, much. */
+  provoke: () => void = () => {};
+  /** The faults are over. */
+  isHealed = false;
+
   /** Cuts, slowness and losses end, clocks are right, every process runs again; a stop ends by itself. */
   heal(): void {
+    this.isHealed = true;
     this.network.healAll();
     for (const node of this.nodes) {
       node.disk.endFaults();
@@ -103,19 +124,21 @@ export class LabCluster {
 
   private createNode(id: number): LabNode {
     const { world, network, shape } = this;
-    const machine = new Machine(world, `node ${id}`);
+    const machine = new Machine(world, `node ${id}`, shape.skewMs);
     const disk = new Disk(machine, shape.disk);
-    return new LabNode({ machine, disk, network, config: configOf(shape, id) });
+    const { promises } = this;
+    return new LabNode({ machine, disk, network, promises, config: configOf(shape, id) });
   }
 
-  private createClient(machine: Machine, timeoutMs: number): PacelineClient {
+  /** For the process that runs there now; ends with it. */
+  createClient(machine: Machine, timeoutMs: number, name = ''): PacelineClient {
     const { random } = machine;
     return new PacelineClient({
       servers: this.nodes.map(({ id }) => addressOf(id)),
       transport: new RpcTransport(this.network, machine),
       clock: machine,
       random: random.next,
-      clientId: `${machine.name} ${machine.incarnation}`,
+      clientId: `${machine.name} ${machine.incarnation}${name}`,
       appendTimeoutMs: timeoutMs,
       readTimeoutMs: timeoutMs,
     });

@@ -5,7 +5,8 @@ import { InvariantError } from '../assert.ts';
 import type { NodeConfig } from '../node/config.ts';
 import { Node } from '../node/node.ts';
 import { openStoreIn } from '../storage/store.ts';
-import type { NodeId } from '../transport/types.ts';
+import type { NodeId, PeerBatch } from '../transport/types.ts';
+import type { PromiseChecker } from './check-promises.ts';
 import type { Disk } from './disk.ts';
 import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
@@ -14,11 +15,13 @@ import { acceptCall, RpcForwarder, RpcTransport } from './rpc.ts';
 
 /** A supervisor starts an ended process again after this. */
 const restartMs = { min: 100, max: 2000 } as const;
+const noticed = 'a store that has lost a batch does not open';
 
 export interface LabNodeParts {
   readonly machine: Machine;
   readonly disk: Disk;
   readonly network: Network;
+  readonly promises: PromiseChecker;
   readonly config: NodeConfig;
 }
 
@@ -34,12 +37,14 @@ export class LabNode {
   /** Started again by itself after an end. */
   supervised = true;
   private readonly network: Network;
+  private readonly promises: PromiseChecker;
 
-  constructor({ machine, disk, network, config }: LabNodeParts) {
+  constructor({ machine, disk, network, promises, config }: LabNodeParts) {
     this.id = config.id;
     this.machine = machine;
     this.disk = disk;
     this.network = network;
+    this.promises = promises;
     this.config = config;
     network.hosts.set(config.address, machine);
   }
@@ -71,14 +76,18 @@ export class LabNode {
 
   private async boot(): Promise<void> {
     const { machine, disk, network, config } = this;
-    const { random } = machine;
+    const { random, world } = machine;
     const store = await openStoreIn(disk.open(), {
       place: this.name,
       randomBytes: random.bytes,
       created: async () => {},
     });
     const addresses = config.nodes;
-    const transport = new PeerTransport({ self: config.id, addresses, machine, network });
+    if (disk.lostBatch) world.break(noticed, `${this.name} serves without a batch in the middle`);
+    const onSend = (batch: PeerBatch) => this.promises.look(this, batch);
+    const transport = new PeerTransport({
+      ...{ self: config.id, addresses, machine, network, onSend },
+    });
     const node = new Node({
       ...{ config, transport, clock: machine, random: random.next, randomBytes: random.bytes },
       store,

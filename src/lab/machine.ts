@@ -5,7 +5,7 @@ import type { Random } from './random.ts';
 import type { Actor, World } from './world.ts';
 
 /** 2026-01-01, in ms. */
-const wallStartMs = 1_767_225_600_000;
+export const wallStartMs = 1_767_225_600_000;
 
 export class Machine implements Actor, Clock {
   readonly name: string;
@@ -19,13 +19,16 @@ export class Machine implements Actor, Clock {
   private shownMs: number;
   private shownAtMs = 0;
   private wallOffsetMs = 0;
+  /** As far as it is usually off. */
+  private readonly skewMs: number;
   /** Called at the death of each incarnation. */
   private readonly mourners: (() => void)[] = [];
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, skewMaxMs = 0) {
     this.world = world;
     this.name = name;
     this.random = world.random.fork();
+    this.skewMs = skewMaxMs * (2 * this.random.next() - 1);
     this.shownMs = this.random.between(1_000, 1_000_000);
   }
 
@@ -77,7 +80,7 @@ export class Machine implements Actor, Clock {
   }
 
   wallMs(): number {
-    return Math.floor(wallStartMs + this.world.nowMs + this.wallOffsetMs);
+    return Math.floor(wallStartMs + this.world.nowMs + this.skewMs + this.wallOffsetMs);
   }
 
   after(delayMs: number, call: () => void): Timer {

@@ -7,6 +7,9 @@ import type { Scheduled, World } from './world.ts';
 
 /** From a cut to the end of the connections over it: two seconds to the ping, two for its answer. */
 const keepaliveMs = 4000;
+/** Of what comes again, and of what is overtaken, at most. */
+const laterMs = [2, 20, 100, 2000] as const;
+const overtakenMs = [2, 10, 50] as const;
 
 /** One direction from one machine to another. */
 export interface Link {
@@ -247,11 +250,11 @@ class Pipe {
     }
     if (message.lossy && world.random.chance(link.duplicate)) {
       counts.duplicated += 1;
-      this.deliver(peer, delayMs + 100 * world.random.next(), message);
+      this.deliver(peer, delayMs + world.random.pick(laterMs) * world.random.next(), message);
     }
     if (message.lossy && world.random.chance(link.reorder)) {
       counts.reordered += 1;
-      this.deliver(peer, delayMs + 50 * world.random.next(), message);
+      this.deliver(peer, delayMs + world.random.pick(overtakenMs) * world.random.next(), message);
       return;
     }
     own.lastAtMs = Math.max(own.lastAtMs, world.nowMs + delayMs);

@@ -24,6 +24,8 @@ export interface PeerTransportOptions {
   readonly addresses: ReadonlyMap<NodeId, string>;
   readonly machine: Machine;
   readonly network: Network;
+  /** A batch is about to leave. */
+  readonly onSend: (batch: PeerBatch) => void;
 }
 
 export class PeerTransport implements Transport {
@@ -149,6 +151,7 @@ class Dialer {
 
   send(batch: PeerBatch): boolean {
     if (!this.stands || this.connection === null) return false;
+    this.options.onSend(batch);
     this.connection.send({ bytes: encodeBatchRequest(batch), lossy: true });
     return true;
   }

@@ -1,9 +1,8 @@
 // One run of the lab: a cluster and its clients under one seed. First come faults, and nothing may break;
 // then the faults end, and everything must come to its end: every operation answered, all replicas equal.
 // At last what clients saw is judged against what is stored.
-import { checkHistory } from './check-history.ts';
 import { drawFault, faults } from './faults.ts';
-import { type FinalReads, judgeFinals, readFinals } from './finals.ts';
+import { healMs, judge, judgeLiveness, judgeModeration } from './judge.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { Moderation } from './moderation.ts';
 import { drawShape, type Shape } from './shape.ts';
@@ -16,6 +15,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Keeps what happened as lines. */
   readonly lines?: boolean;
+  /** Nothing is done to anybody, and no rule is looked at: does a cluster work at all? */
+  readonly calm?: boolean;
 }
 
 export interface RunResult {
@@ -33,10 +34,14 @@ export interface RunResult {
 }
 
 /** The cluster's first election, the faults, and at least so much in all. */
-const phases = { calmMs: 1500, faultsMs: 30_000, healMs: 60_000, leastMs: 60_000 } as const;
+const phases = { calmMs: 1500, faultsMs: 30_000, leastMs: 60_000 } as const;
 
-export async function runSeed({ seed, lines = false }: RunOptions): Promise<RunResult> {
-  const world = new World(seed, lines);
+export async function runSeed({
+  seed,
+  lines = false,
+  calm = false,
+}: RunOptions): Promise<RunResult> {
+  const world = new World(seed, lines, !calm);
   const release = world.catchRejections();
   const { stackTraceLimit } = Error;
   // Refusals are many, and a stack is looked at only where somebody reads the lines.
@@ -56,18 +61,22 @@ async function run(world: World, seed: number): Promise<RunResult> {
   const moderation = world.random.chance(0.3) ? new Moderation(cluster) : null;
   cluster.start();
   await world.run(phases.calmMs);
-  const done = await runFaults(cluster);
+  const done = world.judges ? await runFaults(cluster) : {};
+  await world.run(phases.faultsMs);
   cluster.heal();
   workload.stop();
   moderation?.stop();
   world.say('lab', () => 'the faults end');
   const healedMs = world.nowMs;
   const isOver = () => workload.isOver && moderation?.isOver !== false;
-  await world.run(healedMs + phases.healMs, () => isOver() && cluster.hasConverged);
-  if (world.broken === null) judgeLiveness(cluster, isOver());
-  const figures = world.broken === null ? await judge(cluster, workload) : {};
-  if (moderation !== null && world.broken === null) await judgeModeration(cluster, moderation);
+  await world.run(healedMs + healMs, () => isOver() && cluster.hasConverged);
+  const { acknowledged } = workload.recorder;
+  const holds = () => world.judges && world.broken === null;
+  if (holds()) judgeLiveness(cluster, isOver());
+  const figures = holds() ? await judge(cluster, workload) : { acknowledged };
+  if (moderation !== null && holds()) await judgeModeration(cluster, moderation);
   await world.run(phases.leastMs);
+  await world.heardRejections();
   return {
     ...{ seed, shape, broken: world.broken, hash: world.trace.hash },
     ...{ simulatedMs: world.nowMs, steps: world.steps, lines: world.trace.lines ?? [] },
@@ -101,54 +110,6 @@ async function runFaults(cluster: LabCluster): Promise<Record<string, number>> {
     await world.run(world.nowMs + paceMs * (0.2 + 1.6 * random.next()));
   }
   return done;
-}
-
-function judgeLiveness(cluster: LabCluster, isOver: boolean): void {
-  const { world } = cluster;
-  if (isOver && cluster.hasConverged) return;
-  const nodes = cluster.nodes.map(({ name, node, ends }) => {
-    const rafts = node?.replicas.map(({ raft }) => {
-      return `${raft.role} of term ${raft.term}, applied ${raft.applied}/${raft.lastIndex}`;
-    });
-    return `${name}: ${rafts?.join('; ') || (node?.waitingFor ?? `does not run: ${ends.at(-1)}`)}`;
-  });
-  const operations = isOver ? 'every operation ended' : 'operations have not ended';
-  const detail = `${phases.healMs / 1000} s after the last fault ${operations}\n${nodes.join('\n')}`;
-  world.break('everything comes to its end once the faults have', detail);
-}
-
-async function judge(cluster: LabCluster, workload: Workload): Promise<Record<string, number>> {
-  const { world } = cluster;
-  const finals = await toEnd(world, readFinals(cluster, workload));
-  const verdict = checkHistory(workload.history, cluster.healthy.length);
-  const [first] = verdict.violations;
-  if (first !== undefined) world.break('histories', verdict.violations.join('\n'));
-  const heads = new Map([...finals].map(([name, messages]) => [name, messages.length]));
-  const deadlineMs = world.nowMs + phases.healMs;
-  await world.run(deadlineMs, () => workload.behind(heads).length === 0);
-  const behind = workload.behind(heads);
-  if (behind.length > 0) world.break('a follower gets everything', behind.join('\n'));
-  return { ...verdict.figures, checkpoints: cluster.checkpoints.compared };
-}
-
-async function judgeModeration(cluster: LabCluster, moderation: Moderation): Promise<void> {
-  const { conversation } = moderation;
-  const finals = await toEnd(cluster.world, judgeFinals(cluster, [conversation]));
-  moderation.judge(finals.get(conversation) ?? []);
-}
-
-/** Lets time pass until the reads have ended. */
-async function toEnd(world: World, reads: Promise<FinalReads>): Promise<FinalReads> {
-  let finals: FinalReads | null = null;
-  reads.then(
-    (read) => {
-      finals = read;
-    },
-    (error: unknown) => world.break('everything can be read at the end', String(error)),
-  );
-  await world.run(world.nowMs + phases.healMs, () => finals !== null);
-  if (finals === null) world.break('everything can be read at the end', 'the reads did not end');
-  return finals ?? new Map();
 }
 
 /** What machines, disks and links had of it. */

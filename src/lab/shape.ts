@@ -14,24 +14,33 @@ export interface Shape {
   readonly nodes: number;
   readonly partitions: number;
   readonly clients: number;
+  /** With outboxes. */
+  readonly apps: number;
   readonly conversations: number;
+  /** Clients read what was acknowledged last, all the time. */
+  readonly freshReads: boolean;
   readonly lease: boolean;
   readonly disk: DiskTimes;
   readonly networkMs: number;
+  /** Wall clocks of nodes are off by so much at most. */
+  readonly skewMs: number;
   readonly limits: NodeLimits;
   readonly raft: NodeConfig['raft'];
 }
 
 export function drawShape(random: Random): Shape {
-  const nodes = random.pick([3, 3, 3, 3, 3, 5, 5, 1]);
+  const nodes = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 4, 2, 1]);
   return {
     nodes,
     partitions: random.pick([1, 1, 2, 4]),
     clients: random.between(2, 3),
+    apps: random.pick([0, 1, 1, 2]),
     conversations: random.between(2, 6),
-    lease: random.chance(0.25),
+    freshReads: random.chance(0.3),
+    lease: random.chance(0.3),
     disk: { readMs: random.pick([0.05, 0.2, 2]), syncMs: random.pick([0.5, 2, 10]) },
-    networkMs: random.pick([0.2, 0.2, 1, 10]),
+    networkMs: random.pick([0.2, 1, 10, 40]),
+    skewMs: random.pick([0, 50, 2000]),
     limits: drawLimits(random),
     raft: drawRaft(random),
   };
@@ -42,7 +51,16 @@ export function plainShape(of: Pick<Shape, 'nodes' | 'partitions' | 'lease'>): S
   const { lease: _, ...raft } = defaultRaftConfig;
   return {
     ...of,
-    ...{ clients: 0, conversations: 0, networkMs: 0.2, limits: defaultLimits, raft },
+    ...{
+      clients: 0,
+      apps: 0,
+      conversations: 0,
+      freshReads: false,
+      networkMs: 0.2,
+      skewMs: 0,
+      limits: defaultLimits,
+      raft,
+    },
     disk: { readMs: 0.05, syncMs: 0.5 },
   };
 }

@@ -1,88 +1,87 @@
-// What clients do while faults happen: they append with keys of their own, retry, read at every level and
-// follow conversations, by the real SDK. Everything they see goes into the history; what can be judged at
-// once is.
-import type { Append, Appended } from '../client/append.ts';
-import type { Message } from '../client/message.ts';
+// What clients do while faults happen: they append with keys of their own, retry, append the same twice at
+// once, read at every level and follow conversations, by the real SDK; beside them are apps with outboxes.
+// Everything they see goes into the history; what can be judged at once is.
+import type { Append } from '../client/append.ts';
 import { PacelineError } from '../errors.ts';
-import type { HistoryEvent, StoredPair, Untimed } from './history.ts';
+import { Apps } from './apps.ts';
+import { answerFault } from './check-answer.ts';
+import type { Call } from './check-numbers.ts';
+import { Follower } from './followers.ts';
 import type { LabClient, LabCluster } from './lab-cluster.ts';
 import type { Machine } from './machine.ts';
+import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
+import { Recorder } from './recorder.ts';
 
-/** Acknowledged, to be asked for again. */
-interface Stored {
+/** An append as a client may send it again. */
+interface Sent {
   readonly append: Append & { readonly key: string };
   readonly value: string;
-  readonly seq: number;
+  /** It was sent before: it has no place in the order of the calls. */
+  readonly isRetry: boolean;
 }
 
-/** Log time may be ahead of the right time by so much: clocks drift while they are not heard. */
-const aheadMaxMs = 5000;
+type Level = 'linearizable' | 'at-least' | 'eventual';
+
 const readLimit = 50;
-const wallStartMs = 1_767_225_600_000;
+const freshReadMs = 100;
+const recentAppends = 5;
 
 export class Workload {
-  readonly history: HistoryEvent[] = [];
+  readonly recorder: Recorder;
   readonly conversations: readonly string[];
+  readonly followers: Follower[] = [];
+  readonly apps: Apps;
+  /** Acknowledged, in the order of the calls of each client. */
+  readonly calls: Call[] = [];
   /** Set once no operation is to be begun any more. */
   private stopping = false;
   private readonly cluster: LabCluster;
   private readonly random: Random;
-  private processes = 0;
-  private values = 0;
-  /** Operations and followers that have not ended. */
+  private orders = 0;
+  /** Operations that have not ended. */
   private open = 0;
-  private readonly stored: Stored[] = [];
-  private readonly followers: Follower[] = [];
+  /** Whose outcome is not a refusal, oldest first. */
+  private readonly sent: Sent[] = [];
+  /** Where the newest append was acknowledged. */
+  private newest: { readonly conversation: string; readonly seq: number } | null = null;
+  /** By client and conversation: the newest seq that it read or wrote. */
+  private readonly seen = new Map<string, number>();
 
   constructor(cluster: LabCluster) {
     this.cluster = cluster;
     this.random = cluster.world.random.fork();
-    const { conversations, clients } = cluster.shape;
-    this.conversations = Array.from({ length: conversations }, (_, i) => `g:room${i}`);
+    this.recorder = new Recorder(cluster.world);
+    const { conversations, clients, freshReads } = cluster.shape;
+    this.conversations = Array.from({ length: conversations }, (_, i) => {
+      // A thread is in the shard of its room.
+      return i > 0 && this.random.chance(0.4) ? `h:g%3Aroom0~${i}` : `g:room${i}`;
+    });
     for (let i = 0; i < clients; i += 1) {
       const timeoutMs = this.random.pick([2000, 5000, 10_000]);
       const client = cluster.addClient(`client ${i + 1}`, { timeoutMs });
       this.work(client);
       this.work(client);
-      this.follow(client).catch((error: unknown) => {
-        cluster.world.break('a follower goes on', String(error));
-      });
+      this.follow(client);
+      if (freshReads) this.readFresh(client);
     }
+    cluster.provoke = () => {
+      for (const client of cluster.clients) this.writeNow(client);
+    };
+    this.apps = new Apps(cluster, this.recorder, this.conversations);
   }
 
   stop(): void {
     this.stopping = true;
+    this.apps.stop();
   }
 
   get isOver(): boolean {
-    return this.open === 0;
-  }
-
-  /** How many operations clients began. */
-  get operations(): number {
-    return this.values;
-  }
-
-  /** Followers that have not yet got everything. */
-  behind(heads: ReadonlyMap<string, number>): readonly string[] {
-    return this.followers
-      .filter(({ conversation, seq }) => seq < (heads.get(conversation) ?? 0))
-      .map(({ conversation, seq, name }) => `${name} of ${conversation} stands at seq ${seq}`);
-  }
-
-  newProcess(): number {
-    this.processes += 1;
-    return this.processes;
-  }
-
-  record(event: Untimed<HistoryEvent>): void {
-    const { world } = this.cluster;
-    this.history.push({ ...event, t_ns: Math.round(world.nowMs * 1e6) });
+    return this.open === 0 && this.apps.isOver;
   }
 
   private async work(of: LabClient): Promise<void> {
-    let process = this.newProcess();
+    let process = this.recorder.newProcess();
     const random = of.machine.random.fork();
     const paceMs = random.pick([1000, 3000, 6000]);
     while (!this.stopping) {
@@ -91,72 +90,93 @@ export class Workload {
       this.open += 1;
       const dice = random.next();
       let isKnown = true;
-      if (dice < 0.4) isKnown = await this.append(of, this.newAppend(of, random), process);
-      else if (dice < 0.5) await this.burst(of, random);
-      else if (dice < 0.6) isKnown = await this.retry(of, random, process);
+      if (dice < 0.32) isKnown = await this.append(of, this.newAppend(of, random), process);
+      else if (dice < 0.42) await this.burst(of, random);
+      else if (dice < 0.52) isKnown = await this.retry(of, random, process);
+      else if (dice < 0.58) await this.twice(of, random);
       else if (dice < 0.65) isKnown = await this.appendExpecting(of, random, process);
-      else await this.read(of, random, process);
-      if (!isKnown) process = this.newProcess();
+      else await this.readAny(of, random, process);
+      if (!isKnown) process = this.recorder.newProcess();
       this.open -= 1;
     }
   }
 
-  private newAppend({ machine }: LabClient, random: Random): Stored {
-    this.values += 1;
-    const value = `v${this.values}`;
+  private newAppend({ machine }: LabClient, random: Random): Sent {
+    const value = this.recorder.newValue();
     const conversation = random.pick(this.conversations);
-    const body = random.chance(0.05) ? value.padEnd(random.between(100, 5000), '.') : value;
+    const body = bodyOf(value, random);
     const append = { conversation, sender: machine.name, key: value, body };
-    return { append, value, seq: 0 };
+    return { append, value, isRetry: false };
   }
 
   /** Returns whether its outcome is known. */
-  private async append(of: LabClient, { append, value, seq }: Stored, process: number) {
+  private async append(of: LabClient, sent: Sent, process: number): Promise<boolean> {
     const { world } = this.cluster;
+    const { append, value, isRetry } = sent;
     const { conversation, sender, key } = append;
     const base = { process, op: 'append', conversation, key, value, sender } as const;
-    this.record({ ...base, type: 'invoke' });
+    this.recorder.record({ ...base, type: 'invoke' });
     world.say(of.machine.name, () => `appends ${value} to ${conversation}`);
+    const order = this.orders++;
+    // The SDK makes a key where a retry is left to it.
+    const isKeyed = isRetry || of.machine.random.chance(0.7);
+    const { key: _, ...unkeyed } = append;
     try {
-      const appended = await of.client.append(append);
-      world.say(of.machine.name, () => `${value} is seq ${appended.seq}`);
-      this.record({ ...base, type: 'ok', seq: appended.seq, duplicate: appended.duplicate });
-      this.judge(append, appended);
-      if (seq === 0) this.stored.push({ append, value, seq: appended.seq });
+      const appended = await of.client.append(isKeyed ? append : unkeyed);
+      const { seq, duplicate } = appended;
+      world.say(of.machine.name, () => `${value} is seq ${seq}`);
+      this.recorder.record({ ...base, type: 'ok', seq, duplicate });
+      const fault = answerFault(append, appended, world.nowMs);
+      if (fault !== null) world.break(fault.rule, fault.detail);
+      this.advance(of, conversation, seq);
+      this.newest = { conversation, seq };
+      const place = `${of.machine.name} in ${conversation}`;
+      if (!isRetry) this.calls.push({ place, order, seq });
+      if (isKeyed && !isRetry) this.sent.push(sent);
       return true;
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
       const { reason } = error;
       world.say(of.machine.name, () => `${value}: ${reason} ${error.message}`);
       const isUnknown = reason === 'OUTCOME_UNKNOWN' || reason === 'INTERNAL';
-      this.record({ ...base, type: isUnknown ? 'info' : 'fail', error: reason });
-      if (isUnknown && seq === 0) this.stored.push({ append, value, seq: 0 });
+      this.recorder.record({ ...base, type: isUnknown ? 'info' : 'fail', error: reason });
+      if (isUnknown && isKeyed && !isRetry) this.sent.push(sent);
       return !isUnknown;
     }
   }
 
-  private judge({ expectedSeq, key }: Append, { seq, duplicate, timeMs }: Appended): void {
-    const { world } = this.cluster;
-    if (expectedSeq !== undefined && !duplicate && seq !== expectedSeq + 1) {
-      const detail = `${key} expected ${expectedSeq} and is seq ${seq}`;
-      world.break('an append is stored only where its expected seq is the head', detail);
-    }
-    if (timeMs > wallStartMs + world.nowMs + aheadMaxMs) {
-      const aheadMs = Math.round(timeMs - wallStartMs - world.nowMs);
-      world.break('log time follows the clocks of a majority', `${key} is ${aheadMs} ms ahead`);
-    }
+  private async writeNow(of: LabClient): Promise<void> {
+    if (this.stopping) return;
+    this.open += 1;
+    await this.burst(of, of.machine.random);
+    this.open -= 1;
   }
 
+  /** All at once, or each before the one before it is answered. */
   private async burst(of: LabClient, random: Random): Promise<void> {
-    const appends = Array.from({ length: random.between(2, 12) }, () => this.newAppend(of, random));
-    const ends = appends.map((append) => this.append(of, append, this.newProcess()));
+    const gapMs = random.pick([0, 1, 5]);
+    const ends: Promise<boolean>[] = [];
+    for (let left = random.between(2, 12); left > 0; left -= 1) {
+      ends.push(this.append(of, this.newAppend(of, random), this.recorder.newProcess()));
+      if (gapMs > 0) await sleep(of.machine, gapMs * random.next());
+    }
     await Promise.all(ends);
   }
 
   /** The same key and content again, perhaps by another client. */
   private async retry(of: LabClient, random: Random, process: number): Promise<boolean> {
-    if (this.stored.length === 0) return true;
-    return this.append(of, { ...random.pick(this.stored), seq: -1 }, process);
+    if (this.sent.length === 0) return true;
+    const among = random.chance(0.5) ? this.sent.slice(-recentAppends) : this.sent;
+    return this.append(of, { ...random.pick(among), isRetry: true }, process);
+  }
+
+  /** By two clients at once. */
+  private async twice(of: LabClient, random: Random): Promise<void> {
+    const sent = { ...this.newAppend(of, random), isRetry: true };
+    const other = random.pick(this.cluster.clients);
+    const ends = [of, other].map((each) => this.append(each, sent, this.recorder.newProcess()));
+    await Promise.all(ends);
+    this.sent.push(sent);
   }
 
   private async appendExpecting(of: LabClient, random: Random, process: number): Promise<boolean> {
@@ -175,71 +195,70 @@ export class Workload {
     }
   }
 
-  private async read(of: LabClient, random: Random, process: number): Promise<void> {
+  private readAny(of: LabClient, random: Random, process: number): Promise<void> {
     const conversation = random.pick(this.conversations);
     const level = random.pick(['linearizable', 'at-least', 'eventual'] as const);
-    const key = `${of.machine.name} ${of.machine.incarnation} ${conversation}`;
-    const seen = this.seen.get(key) ?? 0;
+    const seen = this.seenBy(of, conversation);
     const after = random.chance(0.5) ? 0 : Math.max(0, seen - random.below(20));
-    const base = {
-      process,
-      op: 'read',
-      conversation,
-      level,
-      node: 0,
-      after,
-      limit: readLimit,
-    } as const;
-    const read = level === 'at-least' ? { ...base, seen } : base;
-    this.record({ ...read, type: 'invoke' });
+    return this.read(of, { conversation, level, after, process });
+  }
+
+  /** What was acknowledged last has to be seen at once, at every node. */
+  private async readFresh(of: LabClient): Promise<void> {
+    while (!this.stopping) {
+      await sleep(of.machine, freshReadMs);
+      if (this.newest === null) continue;
+      const { conversation, seq } = this.newest;
+      const process = this.recorder.newProcess();
+      const after = Math.max(0, seq - 5);
+      this.read(of, { conversation, level: 'linearizable', after, process });
+    }
+  }
+
+  private async read(
+    of: LabClient,
+    { conversation, level, after, process }: ReadOf,
+  ): Promise<void> {
+    const base = { process, op: 'read', conversation, level, node: 0, after } as const;
+    const limited = { ...base, limit: readLimit };
+    const seen = this.seenBy(of, conversation);
+    const read = level === 'at-least' ? { ...limited, seen } : limited;
+    this.recorder.record({ ...read, type: 'invoke' });
     try {
       const page = await of.client.read({ conversation, level, afterSeq: after, limit: readLimit });
       const messages = page.messages.map(pairOf);
-      this.record({ ...read, type: 'ok', messages });
-      this.advance(key, messages.at(-1)?.[0] ?? 0);
+      this.recorder.record({ ...read, type: 'ok', messages });
+      this.advance(of, conversation, messages.at(-1)?.[0] ?? 0);
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
-      this.record({ ...read, type: 'fail', error: error.reason });
+      this.recorder.record({ ...read, type: 'fail', error: error.reason });
     }
   }
 
-  /** By client and conversation: the newest seq that it read. */
-  private readonly seen = new Map<string, number>();
-
-  private advance(key: string, seq: number): void {
-    this.seen.set(key, Math.max(seq, this.seen.get(key) ?? 0));
+  private seenBy({ machine }: LabClient, conversation: string): number {
+    return this.seen.get(`${machine.name} ${conversation}`) ?? 0;
   }
 
-  private async follow(of: LabClient): Promise<void> {
+  private advance(of: LabClient, conversation: string, seq: number): void {
+    const seen = Math.max(seq, this.seenBy(of, conversation));
+    this.seen.set(`${of.machine.name} ${conversation}`, seen);
+  }
+
+  private follow(of: LabClient): void {
     const random = of.machine.random.fork();
     const conversation = random.pick(this.conversations);
-    const follower = { name: `the follower of ${of.machine.name}`, conversation, seq: 0 };
+    const { world } = this.cluster;
+    const follower = new Follower(world, `the follower of ${of.machine.name}`, conversation);
     this.followers.push(follower);
-    const window = random.pick([4, 64, 1024]);
-    for await (const { seq, body } of of.client.messages({ conversation, afterSeq: 0, window })) {
-      if (seq !== follower.seq + 1) {
-        const detail = `${follower.name}: seq ${seq} of ${conversation} after seq ${follower.seq}`;
-        this.cluster.world.break('a follower sees every message once, in order', detail);
-      }
-      follower.seq = seq;
-      this.cluster.world.trace.noteBytes(body);
-    }
+    follower.follow(of, random.pick([4, 64, 1024]));
   }
 }
 
-interface Follower {
-  readonly name: string;
+interface ReadOf {
   readonly conversation: string;
-  seq: number;
-}
-
-export function pairOf({ seq, body }: Message): StoredPair {
-  return [seq, valueIn(body)];
-}
-
-/** A body is its value, and dots behind it. */
-function valueIn(body: Uint8Array): string {
-  return Buffer.from(body).toString().replace(/\.+$/, '');
+  readonly level: Level;
+  readonly after: number;
+  readonly process: number;
 }
 
 function sleep(machine: Machine, ms: number): Promise<void> {
