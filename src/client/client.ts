@@ -127,6 +127,7 @@ export class PacelineClient {
     const subscription: Subscription = new Subscription(subscribe, {
       options: this.options,
       server: () => this.reads.server(),
+      areAll: (servers) => this.map.addresses.every((address) => servers.has(address)),
       token: () => this.tokens.get(this.partitionOf(subscribe)),
       learn: (partition, index, token) => this.tokens.learn(partition, index, token),
       onClose: () => this.subscriptions.delete(subscription),

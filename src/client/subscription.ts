@@ -42,6 +42,8 @@ export interface SubscriptionDeps {
   readonly options: ClientOptions;
   /** The next node to try. */
   readonly server: () => string;
+  /** These are all servers there are. */
+  readonly areAll: (servers: ReadonlySet<string>) => boolean;
   readonly token: () => Uint8Array | undefined;
   /** What it has received, others read no older. */
   readonly learn: (partition: number, index: number, token: Uint8Array) => void;
@@ -55,8 +57,6 @@ interface Waiting {
 
 const windowDefault = 1024;
 const retryMs = { min: 10, max: 500 } as const;
-/** Failures in a row after which damage is taken to be everywhere. */
-const corruptMax = 10;
 /** A node says something every 10 s; after this much silence another one is tried. */
 const silenceMs = 25_000;
 
@@ -75,6 +75,9 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   /** Not open, because what was received fills the window. */
   private isParked = false;
   private failures = 0;
+  /** Where the stream goes, and where nothing more could be read since the last message. */
+  private address = '';
+  private readonly damagedAt = new Set<string>();
   private waiting: Waiting[] = [];
   private ended = false;
   private error: Error | null = null;
@@ -131,8 +134,8 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.retry = null;
     this.isParked = this.room < 1;
     if (this.isParked) return;
-    const address = this.subscribe.server ?? this.deps.server();
-    const stream = this.deps.options.transport.openStream(address, subscribePath, {
+    this.address = this.subscribe.server ?? this.deps.server();
+    const stream = this.deps.options.transport.openStream(this.address, subscribePath, {
       onResponse: (bytes) => {
         if (this.stream === stream) this.take(SubscribeResponse.decode(bytes));
       },
@@ -171,6 +174,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     for (const message of messages) this.takeMessage(message);
     const last = messages.at(-1);
     if (last !== undefined) {
+      this.damagedAt.clear();
       this.deps.learn(response.partition, Number(last.index), response.readToken);
     }
     if (progress !== null) {
@@ -256,10 +260,11 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.retry = clock.after(pause, () => this.open());
   }
 
-  /** Damage that every node answers with, or the only one that is asked, does not go away. */
+  /** Damage that every node answers with, or the only one that is asked, does not go away by itself. */
   private mayGoOnAfter(error: PacelineError): boolean {
     if (error.reason !== 'CORRUPT') return mayBeRightElsewhere(error);
-    return this.subscribe.server === undefined && this.failures < corruptMax;
+    this.damagedAt.add(this.address);
+    return this.subscribe.server === undefined && !this.deps.areAll(this.damagedAt);
   }
 
   private listen(): void {

@@ -83,7 +83,7 @@ export function addressOf(id: number): string {
 function drawLimits(random: Random): NodeLimits {
   return {
     ...defaultLimits,
-    tickMs: random.pick([25, 50]),
+    tickMs: random.pick([25, 50, 50]),
     entryBytesTarget: random.pick([200, 2000, 16_384]),
     sequenceWindow: random.pick([4, 64, 512]),
     batchBytesMax: random.pick([2000, 64_000, 4_194_304]),

@@ -24,7 +24,9 @@ interface Sent {
 type Level = 'linearizable' | 'at-least' | 'eventual';
 
 const readLimit = 50;
-const freshReadMs = 100;
+const freshReadMs = 200;
+/** Of one client, that wait for their answer: each asks again and again. */
+const freshReadsMax = 4;
 const recentAppends = 5;
 
 export class Workload {
@@ -205,13 +207,17 @@ export class Workload {
 
   /** What was acknowledged last has to be seen at once, at every node. */
   private async readFresh(of: LabClient): Promise<void> {
+    let waiting = 0;
     while (!this.stopping) {
       await sleep(of.machine, freshReadMs);
-      if (this.newest === null) continue;
+      if (this.newest === null || waiting >= freshReadsMax) continue;
       const { conversation, seq } = this.newest;
       const process = this.recorder.newProcess();
       const after = Math.max(0, seq - 5);
-      this.read(of, { conversation, level: 'linearizable', after, process });
+      waiting += 1;
+      this.read(of, { conversation, level: 'linearizable', after, process }).then(() => {
+        waiting -= 1;
+      });
     }
   }
 

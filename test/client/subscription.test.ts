@@ -61,7 +61,8 @@ class FakeStream implements Stream {
   }
 }
 
-function open(subscribe: Subscribe) {
+/** Servers are asked in turn. */
+function open(subscribe: Subscribe, servers: readonly string[] = ['n1:1', 'n2:1']) {
   const clock = new FakeClock();
   const streams: FakeStream[] = [];
   const transport: ClientTransport = {
@@ -73,10 +74,12 @@ function open(subscribe: Subscribe) {
     call: () => Promise.reject(new Error('nothing is called')),
     close: () => {},
   };
-  const given = { servers: ['n1:1'], transport, clock, random: () => 0.5, clientId: 'test' };
+  const given = { servers, transport, clock, random: () => 0.5, clientId: 'test' };
   const learned: unknown[][] = [];
   const rest = { learn: (...what: unknown[]) => learned.push(what), onClose: () => {} };
-  const deps = { options: given, server: () => 'n1:1', token: () => undefined, ...rest };
+  const server = () => servers[streams.length % servers.length] ?? '';
+  const areAll = (found: ReadonlySet<string>) => servers.every((each) => found.has(each));
+  const deps = { options: given, server, areAll, token: () => undefined, ...rest };
   const subscription = new Subscription(subscribe, deps);
   const newest = () => {
     const stream = streams.at(-1);
@@ -256,19 +259,16 @@ describe('a lost stream', () => {
     expect(streams).toHaveLength(21);
   });
 
-  it('by a damaged copy goes on elsewhere; damage at ten in a row, or at the only one asked, ends it', async () => {
-    const { clock, newest, streams, subscription } = open({ conversation: 'g:a' });
-    for (let i = 0; i < 9; i++) {
-      newest().end('CORRUPT');
+  it('by a damaged copy goes on elsewhere; damage at every node, or at the only one asked, ends it', async () => {
+    const { clock, newest, subscription } = open({ conversation: 'g:a' }, ['n1:1', 'n2:1', 'n3:1']);
+    const fail = async (reason: Reason) => {
+      newest().end(reason);
       await clock.pass(500);
-    }
+    };
+    for (let i = 0; i < 9; i++) await fail(i % 3 === 0 ? 'UNREACHABLE' : 'CORRUPT');
     newest().say({ messages: messages(1, 1) });
     expect(await take(subscription, 1)).toHaveLength(1);
-    for (let i = 0; i < 10; i++) {
-      newest().end('CORRUPT');
-      await clock.pass(500);
-    }
-    expect(streams).toHaveLength(20);
+    for (let i = 0; i < 2; i++) await fail('CORRUPT');
     newest().end('CORRUPT');
     await expect(subscription.next()).rejects.toMatchObject({ reason: 'CORRUPT' });
 
