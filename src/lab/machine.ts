@@ -22,7 +22,7 @@ export class Machine implements Actor, Clock {
   /** As far as it is usually off. */
   private readonly skewMs: number;
   /** Called at the death of each incarnation. */
-  private readonly mourners: (() => void)[] = [];
+  private readonly mourners = new Set<() => void>();
 
   constructor(world: World, name: string, skewMaxMs = 0) {
     this.world = world;
@@ -46,12 +46,15 @@ export class Machine implements Actor, Clock {
     if (!this.alive) return;
     this.alive = false;
     this.stoppedUntilMs = 0;
-    for (const mourn of this.mourners.splice(0)) mourn();
+    const mourners = [...this.mourners];
+    this.mourners.clear();
+    for (const mourn of mourners) mourn();
   }
 
   /** Once, when this incarnation dies. */
-  onDeath(call: () => void): void {
-    this.mourners.push(call);
+  onDeath(call: () => void): () => void {
+    this.mourners.add(call);
+    return () => this.mourners.delete(call);
   }
 
   /** SIGSTOP, and SIGCONT after `ms`. */

@@ -61,7 +61,8 @@ export class Network {
   readonly counts: NetworkCounts = { lost: 0, duplicated: 0, reordered: 0, held: 0, broken: 0 };
   readonly world: World;
   readonly pipes = new Set<Pipe>();
-  private readonly links = new Map<string, Link>();
+  /** By who sends, then by who receives. */
+  private readonly links = new Map<Machine, Map<Machine, Link>>();
   private readonly listeners = new Map<string, { machine: Machine; accept: Accept }>();
   private readonly baseMs: number;
 
@@ -71,11 +72,15 @@ export class Network {
   }
 
   link(from: Machine, to: Machine): Link {
-    const name = `${from.name}>${to.name}`;
-    let link = this.links.get(name);
+    let links = this.links.get(from);
+    if (links === undefined) {
+      links = new Map();
+      this.links.set(from, links);
+    }
+    let link = links.get(to);
     if (link === undefined) {
       link = { cut: false, slowMs: 0, loss: 0, duplicate: 0, reorder: 0 };
-      this.links.set(name, link);
+      links.set(to, link);
     }
     return link;
   }
@@ -103,8 +108,10 @@ export class Network {
   }
 
   healAll(): void {
-    for (const link of this.links.values()) {
-      Object.assign(link, { cut: false, slowMs: 0, loss: 0, duplicate: 0, reorder: 0 });
+    for (const links of this.links.values()) {
+      for (const link of links.values()) {
+        Object.assign(link, { cut: false, slowMs: 0, loss: 0, duplicate: 0, reorder: 0 });
+      }
     }
     for (const pipe of this.pipes) pipe.release();
   }
@@ -170,6 +177,7 @@ class Pipe {
   private readonly halves: readonly [Half, Half];
   private isOpen = true;
   private watch: Scheduled | null = null;
+  private readonly unwatch: (() => void)[] = [];
 
   constructor(network: Network, from: Machine, to: Machine) {
     this.network = network;
@@ -186,7 +194,9 @@ class Pipe {
     one.end = end;
     other.end = accepted;
     this.network.pipes.add(this);
-    for (const half of this.halves) half.machine.onDeath(() => this.died(half));
+    for (const half of this.halves) {
+      this.unwatch.push(half.machine.onDeath(() => this.died(half)));
+    }
   }
 
   endOf(machine: Machine): Connection {
@@ -285,6 +295,7 @@ class Pipe {
   private shut(): void {
     this.isOpen = false;
     this.watch?.cancel();
+    for (const end of this.unwatch.splice(0)) end();
     this.network.pipes.delete(this);
   }
 

@@ -34,7 +34,7 @@ export interface RunResult {
 }
 
 /** The cluster's first election, the faults, and at least so much in all. */
-const phases = { calmMs: 1500, faultsMs: 30_000, leastMs: 60_000 } as const;
+const phases = { calmMs: 1500, faultsMs: 20_000, leastMs: 60_000 } as const;
 
 export async function runSeed({
   seed,
@@ -95,7 +95,7 @@ async function runFaults(cluster: LabCluster): Promise<Record<string, number>> {
   // A run has some kinds of faults only: where there are all of them, few are met alone.
   const among = Object.keys(faults).filter(() => random.chance(0.4));
   if (among.length === 0) among.push('kill');
-  const paceMs = random.pick([500, 1500, 4000]);
+  const paceMs = random.pick([400, 1000, 2500]);
   while (world.broken === null && world.nowMs < phases.faultsMs) {
     const name = drawFault(random, among);
     const alive = cluster.nodes.filter(({ node }) => node !== null);
