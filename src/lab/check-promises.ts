@@ -55,12 +55,14 @@ export class PromiseChecker {
     promised.term = Math.max(promised.term, term);
     if (node.disk.damaged || match === 0) return;
     const who = `${node.name}, partition ${partition}`;
-    const stored = node.disk.rows.get(entryName(partition, match));
     const raft = node.node?.replicas[partition]?.raft;
     // In a later term the log may have been cut off since.
-    const chain = raft?.term === term ? raft.chainAt(match) : null;
-    if (stored === undefined || (chain !== null && !entryChainOf(stored).equals(chain))) {
-      this.world.break(onDisk, `${who}: acknowledges entry ${match} of term ${term}`);
+    if (raft?.term === term) {
+      const stored = node.disk.rows.get(entryName(partition, match));
+      const chain = raft.chainAt(match);
+      if (stored === undefined || (chain !== null && !entryChainOf(stored).equals(chain))) {
+        this.world.break(onDisk, `${who}: acknowledges entry ${match} of term ${term}`);
+      }
     }
     const hard = this.hardState(node, partition);
     if (hard.term < term) {
@@ -88,6 +90,9 @@ export class PromiseChecker {
       this.world.break(onDisk, `${who}: votes for node ${vote} in term ${term}, ${has}`);
     }
     if (message.type !== 'Vote' || message.lastIndex === 0) return;
+    const raft = node.node?.replicas[partition]?.raft;
+    // One that has given way since may have cut off its log.
+    if (raft?.term !== term || raft.role !== 'candidate') return;
     if (node.disk.rows.get(entryName(partition, message.lastIndex)) !== undefined) return;
     this.world.break(onDisk, `${who}: asks for votes with entry ${message.lastIndex}`);
   }

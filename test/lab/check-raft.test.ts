@@ -208,7 +208,11 @@ describe('the checker of promises reports', () => {
     [
       'a request with entries that are not written',
       onDisk,
-      [({ one }) => one.promise(1, 1), (lab) => lab.send(lab.one, request)],
+      [
+        ({ one }) => set(one, { role: 'candidate' }),
+        ({ one }) => one.promise(1, 1),
+        (lab) => lab.send(lab.one, request),
+      ],
     ],
     [
       'two votes in one term',
