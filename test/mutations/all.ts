@@ -5,4 +5,15 @@ import { ofOrder } from './of-order.ts';
 import { ofRaft } from './of-raft.ts';
 import { ofStorage } from './of-storage.ts';
 
-export const mutations: readonly Mutation[] = [...ofRaft, ...ofStorage, ...ofOrder, ...ofClient];
+const all: readonly Mutation[] = [...ofRaft, ...ofStorage, ...ofOrder, ...ofClient];
+
+/** Put back, and not caught by the lab under 300 seeds: what it still has to learn. */
+const open: ReadonlySet<string> = new Set([
+  'lease-from-answer',
+  'sequencer-kept',
+  'unknown-is-failed',
+]);
+
+/** Caught by the lab, each. */
+export const mutations = all.filter(({ name }) => !open.has(name));
+export const openMutations = all.filter(({ name }) => open.has(name));

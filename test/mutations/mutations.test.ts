@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { mutations } from './all.ts';
+import { mutations, openMutations } from './all.ts';
 import { type Mutation, mutated } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-test.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
+test.each([...mutations, ...openMutations].map((mutation) => [mutation.name, mutation] as const))(
   '%s can be put back',
   (_, mutation) => {
     const source = readFileSync(path.join(root, mutation.file), 'utf8');
@@ -19,6 +19,8 @@ test('there are 25 at least, each with a name of its own', () => {
   const names = new Set(mutations.map(({ name }) => name));
   expect(names.size).toBe(mutations.length);
   expect(names.size).toBeGreaterThanOrEqual(25);
+  // Where the lab has learnt to catch one, it moves; a new one may not hide here.
+  expect(openMutations.length).toBeLessThanOrEqual(3);
 });
 
 test('a mutation whose text is not there once is stale', () => {
