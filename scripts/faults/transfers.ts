@@ -18,6 +18,7 @@ const callTimeoutMs = 5000;
 const burstTransfers = 30;
 /** As many as fit into one frame. */
 const burstAppends = 4096;
+const givenBack: ReadonlySet<string> = new Set(['NOT_LEADER', 'BUSY']);
 
 export const fault: Fault = {
   about: 'leadership transferred under 64 appends in flight; --times N (100)',
@@ -64,8 +65,8 @@ async function transfer(cluster: Cluster, load: Load, partition: number): Promis
   try {
     await transport.call(address, rpcs.transferLeadership, asked, callTimeoutMs);
   } catch (error) {
-    // The nodes gave it back to the preferred one meanwhile: that was the transfer.
-    if (!(error instanceof PacelineError) || error.reason !== 'NOT_LEADER') throw error;
+    // The nodes have given it back to the preferred one meanwhile, or are about to: that is the transfer.
+    if (!(error instanceof PacelineError) || !givenBack.has(error.reason)) throw error;
   } finally {
     transport.close();
   }
