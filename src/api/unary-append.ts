@@ -29,6 +29,15 @@ export interface Forwarder {
   ): Promise<AppendResponse | Refusal>;
 }
 
+/** What a forwarder says where the leader said nothing. */
+export const forwardRefusals = {
+  notReached: { reason: 'NO_LEADER', message: 'the leader was not reached' },
+  noAnswer: {
+    reason: 'OUTCOME_UNKNOWN',
+    message: 'the connection to the leader was lost before it answered',
+  },
+} as const satisfies Record<string, Refusal>;
+
 export class UnaryAppends {
   private readonly node: Node;
   private readonly clock: Clock;

@@ -12,6 +12,7 @@ import {
   type ScenarioResult,
 } from '../lab/scenario.ts';
 import { type SoakTotals, soak } from '../lab/soak.ts';
+import type { WorldEnd } from '../lab/world.ts';
 import { note, onInterrupt, say, sayJson } from './output.ts';
 
 interface LabFlags {
@@ -40,12 +41,20 @@ export function parseSeed(text: string): number {
 }
 
 async function runOne(seed: number, { trace = false, json = false }: LabFlags): Promise<void> {
-  let result = await runSeed({ seed, lines: trace });
-  if (trace) for (const line of result.lines) note(lineText(line, 10));
-  else if (result.broken !== null) result = await runSeed({ seed, lines: true });
+  const result = await told(trace, (lines) => runSeed({ seed, lines }));
   if (json) sayJson(plain(result));
   else sayOne(result);
   if (result.broken !== null) process.exitCode = 1;
+}
+
+/** With its lines where somebody reads them: all at once, or what led to a broken rule, by a second run. */
+async function told<Result extends WorldEnd>(
+  trace: boolean,
+  run: (lines: boolean) => Promise<Result>,
+): Promise<Result> {
+  const result = await run(trace);
+  if (trace) for (const line of result.lines) note(lineText(line, 10));
+  return result.broken === null || trace ? result : run(true);
 }
 
 function sayOne(result: RunResult): void {
@@ -79,7 +88,6 @@ async function runMany({ seeds = 100, from, json = false }: LabFlags): Promise<v
   const show = showSeeds(seeds, startedMs);
   const totals = await soak({
     seeds: each(),
-    brokenMax: 1,
     onSeed: async (_, so) => {
       show(so);
       // Lets a signal come through.
@@ -124,11 +132,7 @@ async function runScript(file: string, flags: LabFlags): Promise<void> {
   const script = await loadScript(file);
   const first = seed ?? from;
   for (let each = first; each < first + (seed === undefined ? seeds : 1); each += 1) {
-    let result = await runScenario({ ...script, seed: each, lines: trace });
-    if (trace) for (const line of result.lines) note(lineText(line, 10));
-    else if (result.broken !== null) {
-      result = await runScenario({ ...script, seed: each, lines: true });
-    }
+    const result = await told(trace, (lines) => runScenario({ ...script, seed: each, lines }));
     if (json) sayJson(plain(result));
     else sayScript(file, result);
     if (result.broken === null) continue;

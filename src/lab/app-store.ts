@@ -12,7 +12,7 @@ export class AppDisk {
   /** For the process that runs now. */
   open(machine: Machine): OutboxStore {
     const { kept } = this;
-    const waits = () => new Promise<void>((resolve) => machine.after(diskMs, resolve));
+    const waits = () => machine.pass(diskMs);
     return {
       readHead: () => waits().then(() => kept.readHead()),
       readChains: () => waits().then(() => kept.readChains()),

@@ -96,7 +96,7 @@ export class Apps {
       onEnd: (end) => this.ended(end),
     });
     while (!this.stopping) {
-      await new Promise<void>((resolve) => machine.after(paceMs * random.next() * 2, resolve));
+      await machine.pass(paceMs * random.next() * 2);
       if (this.stopping) return;
       const count = random.chance(0.3) ? random.between(2, 8) : 1;
       for (let i = 0; i < count; i += 1) this.send(outbox, app);
@@ -115,7 +115,7 @@ export class Apps {
         return await client.registerDevice(machine.name, device, 'register');
       } catch (error) {
         if (!(error instanceof PacelineError)) throw error;
-        await new Promise<void>((resolve) => machine.after(registerPauseMs, resolve));
+        await machine.pass(registerPauseMs);
       }
     }
   }

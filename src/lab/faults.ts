@@ -10,7 +10,7 @@ import {
 import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Machine } from './machine.ts';
-import type { Link } from './network.ts';
+import { goodLink, type Link } from './network.ts';
 import type { Random } from './random.ts';
 
 /** Does it, and says how it is undone; null: there was nothing to do it to. */
@@ -291,7 +291,7 @@ function worsen({ cluster, random }: FaultLab, change: (link: Link) => void): ((
       );
   for (const link of links) change(link);
   return () => {
-    for (const link of links) Object.assign(link, { slowMs: 0, loss: 0, duplicate: 0, reorder: 0 });
+    for (const link of links) Object.assign(link, goodLink);
   };
 }
 

@@ -1,5 +1,4 @@
 // The machines of one run, put together: nodes with their disks, and clients, on one network.
-import { assert } from '../assert.ts';
 import { PacelineClient } from '../client/client.ts';
 import { CheckpointChecker } from './check-checkpoints.ts';
 import { PromiseChecker } from './check-promises.ts';
@@ -28,6 +27,10 @@ export class LabCluster {
   readonly apps: LabClient[] = [];
   readonly raft: RaftChecker;
   readonly checkpoints: CheckpointChecker;
+  /** Makes clients write at once, much. */
+  provoke: () => void = () => {};
+  /** The faults are over. */
+  isHealed = false;
   private readonly promises: PromiseChecker;
   private readonly byMachine: ReadonlyMap<Actor, LabNode>;
 
@@ -70,10 +73,18 @@ export class LabCluster {
     return added;
   }
 
-  private newClient(name: string, timeoutMs: number): LabClient {
-    const machine = new Machine(this.world, name);
-    machine.start();
-    return { machine, client: this.createClient(machine, timeoutMs) };
+  /** For the process that runs there now; ends with it. */
+  createClient(machine: Machine, timeoutMs: number, name = ''): PacelineClient {
+    const { random } = machine;
+    return new PacelineClient({
+      servers: this.nodes.map(({ id }) => addressOf(id)),
+      transport: new RpcTransport(this.network, machine),
+      clock: machine,
+      random: random.next,
+      clientId: `${machine.name} ${machine.incarnation}${name}`,
+      appendTimeoutMs: timeoutMs,
+      readTimeoutMs: timeoutMs,
+    });
   }
 
   /** A new process on the machine of a client, which knows nothing of the one before. */
@@ -82,11 +93,6 @@ export class LabCluster {
     of.machine.start();
     of.client = this.createClient(of.machine, timeoutMs);
   }
-
-  /** Makes clients write at once, much. */
-  provoke: () => void = () => {};
-  /** The faults are over. */
-  isHealed = false;
 
   /** Cuts, slowness and losses end, clocks are right, every process runs again; a stop ends by itself. */
   heal(): void {
@@ -122,6 +128,12 @@ export class LabCluster {
     );
   }
 
+  private newClient(name: string, timeoutMs: number): LabClient {
+    const machine = new Machine(this.world, name);
+    machine.start();
+    return { machine, client: this.createClient(machine, timeoutMs) };
+  }
+
   private createNode(id: number): LabNode {
     const { world, network, shape } = this;
     const machine = new Machine(world, `node ${id}`, shape.skewMs);
@@ -130,24 +142,9 @@ export class LabCluster {
     return new LabNode({ machine, disk, network, promises, config: configOf(shape, id) });
   }
 
-  /** For the process that runs there now; ends with it. */
-  createClient(machine: Machine, timeoutMs: number, name = ''): PacelineClient {
-    const { random } = machine;
-    return new PacelineClient({
-      servers: this.nodes.map(({ id }) => addressOf(id)),
-      transport: new RpcTransport(this.network, machine),
-      clock: machine,
-      random: random.next,
-      clientId: `${machine.name} ${machine.incarnation}${name}`,
-      appendTimeoutMs: timeoutMs,
-      readTimeoutMs: timeoutMs,
-    });
-  }
-
   private look(actor: Actor | null): void {
     const node = actor === null ? undefined : this.byMachine.get(actor);
     if (node?.node == null) return;
-    assert(node.machine === actor, 'a step is of one machine');
     this.raft.look(node);
     this.checkpoints.look(node);
   }

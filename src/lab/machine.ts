@@ -90,6 +90,11 @@ export class Machine implements Actor, Clock {
     return this.world.after(Math.max(0, delayMs) / this.rate, this, call);
   }
 
+  /** Resolves after so much of its time; never for a process that has died. */
+  pass(ms: number): Promise<void> {
+    return new Promise((resolve) => this.after(ms, resolve));
+  }
+
   soon(call: () => void): void {
     this.world.after(0, this, call);
   }

@@ -76,7 +76,7 @@ export class Moderation {
     const policy = { pendingTtlMs: ttlMs, pendingEnd } as const;
     await this.untilStored(() => of.client.setPolicy({ conversation, sender, key: 'p', policy }));
     for (let i = 0; !this.stopping; i += 1) {
-      await this.pass(of, 200 + 4000 * random.next());
+      await of.machine.pass(200 + 4000 * random.next());
       if (this.stopping) return;
       this.open += 1;
       const append = { conversation, sender, key: `m${i}`, body: `m${i}`, pending: true };
@@ -94,7 +94,7 @@ export class Moderation {
     const ending = random.pick(['released', 'rejected'] as const);
     const change = { conversation, sender: of.machine.name, seq, key: `${seq} ${of.machine.name}` };
     this.open += 1;
-    await this.pass(of, 1.2 * ttlMs * random.next());
+    await of.machine.pass(1.2 * ttlMs * random.next());
     try {
       await this.untilStored(() =>
         ending === 'released' ? of.client.release(change) : of.client.reject(change),
@@ -146,10 +146,6 @@ export class Moderation {
       this.pending.set(seq, found);
     }
     return found;
-  }
-
-  private pass({ machine }: LabClient, ms: number): Promise<void> {
-    return new Promise((resolve) => machine.after(ms, resolve));
   }
 }
 

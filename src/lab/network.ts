@@ -22,6 +22,9 @@ export interface Link {
   reorder: number;
 }
 
+/** But for cuts. */
+export const goodLink = { slowMs: 0, loss: 0, duplicate: 0, reorder: 0 } as const;
+
 export interface End {
   onMessage(message: Message): void;
   /** Once, unless this end closed it. */
@@ -79,7 +82,7 @@ export class Network {
     }
     let link = links.get(to);
     if (link === undefined) {
-      link = { cut: false, slowMs: 0, loss: 0, duplicate: 0, reorder: 0 };
+      link = { cut: false, ...goodLink };
       links.set(to, link);
     }
     return link;
@@ -110,7 +113,7 @@ export class Network {
   healAll(): void {
     for (const links of this.links.values()) {
       for (const link of links.values()) {
-        Object.assign(link, { cut: false, slowMs: 0, loss: 0, duplicate: 0, reorder: 0 });
+        Object.assign(link, { cut: false, ...goodLink });
       }
     }
     for (const pipe of this.pipes) pipe.release();

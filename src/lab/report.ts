@@ -1,17 +1,12 @@
 // What a run says to people: its figures, and where a rule was broken, what led there, node by node.
 import type { TraceLine } from './trace.ts';
-import type { RuleBroken } from './world.ts';
-
-interface Told {
-  readonly broken: RuleBroken | null;
-  readonly lines: readonly TraceLine[];
-}
+import type { WorldEnd } from './world.ts';
 
 const linesEach = 12;
 const textMax = 160;
 
 /** The rule, and the newest lines of everyone before it was broken, in the order of time. */
-export function timeline({ broken, lines }: Told): string {
+export function timeline({ broken, lines }: Pick<WorldEnd, 'broken' | 'lines'>): string {
   if (broken === null) return '';
   const shown = new Set<TraceLine>();
   for (const who of new Set(lines.map((line) => line.who))) {

@@ -3,7 +3,7 @@
 
 import { type ServerStream, streamPaths } from '../api/streams.ts';
 import type { UnaryMethod } from '../api/unary.ts';
-import type { Forwarder } from '../api/unary-append.ts';
+import { type Forwarder, forwardRefusals } from '../api/unary-append.ts';
 import type { ClientTransport, Rpc, Stream, StreamEvents } from '../client/types.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
 import { rpcs } from '../gen/services.ts';
@@ -13,8 +13,6 @@ import type { Connection, End, Network } from './network.ts';
 
 /** The first byte of a message from the node. */
 const kind = { response: 0, refusal: 1, end: 2 } as const;
-/** And from the client. */
-const request = { message: 0, end: 1 } as const;
 
 const unreachable: Refusal = { reason: 'UNREACHABLE', message: 'the node was not reached' };
 const cutOff: Refusal = { reason: 'UNREACHABLE', message: 'the connection ended' };
@@ -65,10 +63,9 @@ export class RpcTransport implements ClientTransport {
     });
     return {
       send: (bytes) => {
-        const framed = Buffer.concat([Buffer.from([request.message]), bytes]);
         if (isOver) return;
-        if (connection === null) unsent.push(framed);
-        else connection.send({ bytes: framed });
+        if (connection === null) unsent.push(bytes);
+        else connection.send({ bytes });
       },
       pause: () => {
         isPaused = true;
@@ -127,17 +124,12 @@ export class RpcForwarder implements Forwarder {
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
       if (error.message === unreachable.message) {
-        return { reason: 'NO_LEADER', message: 'the leader was not reached' } as const;
+        return forwardRefusals.notReached;
       }
-      return error.reason === 'UNREACHABLE' ? unknownOutcome : error;
+      return error.reason === 'UNREACHABLE' ? forwardRefusals.noAnswer : error;
     }
   }
 }
-
-const unknownOutcome: Refusal = {
-  reason: 'OUTCOME_UNKNOWN',
-  message: 'the connection to the leader was lost before it answered',
-};
 
 /** The node's end of a call: null where there is no such rpc. */
 export function acceptCall(
@@ -150,30 +142,28 @@ export function acceptCall(
   if (method !== undefined) return answerOnce(method, connection);
   const open = streamPaths.get(path);
   if (open === undefined) return null;
+  const fail = (error: PacelineError) => {
+    connection.send({ bytes: refusalBytes(error) });
+    connection.close();
+    stream.close();
+  };
   const stream: ServerStream = open(node, {
     write: (response) => {
-      connection.send({ bytes: Buffer.concat([Buffer.from([kind.response]), response]) });
+      connection.send({ bytes: framed(kind.response, response) });
       return true;
     },
     pause: () => {},
     resume: () => {},
-    end: () => connection.send({ bytes: Buffer.from([kind.end]) }),
-    fail: (error) => {
-      connection.send({ bytes: refusalBytes(error) });
-      connection.close();
-      stream.close();
-    },
+    end: () => connection.send({ bytes: framed(kind.end) }),
+    fail,
   });
   return {
     onMessage: ({ bytes }) => {
       try {
-        if (bytes[0] === request.end) stream.endOfRequests();
-        else stream.take(Buffer.from(bytes.subarray(1)));
+        stream.take(Buffer.from(bytes));
       } catch (error) {
         if (!(error instanceof PacelineError)) throw error;
-        connection.send({ bytes: refusalBytes(error) });
-        connection.close();
-        stream.close();
+        fail(error);
       }
     },
     onEnd: () => stream.close(),
@@ -183,10 +173,8 @@ export function acceptCall(
 function answerOnce(method: UnaryMethod, connection: Connection): End {
   return {
     onMessage: ({ bytes }) => {
-      method.answer(Buffer.from(bytes.subarray(1))).then(
-        (response) => {
-          connection.send({ bytes: Buffer.concat([Buffer.from([kind.response]), response]) });
-        },
+      method.answer(Buffer.from(bytes)).then(
+        (response) => connection.send({ bytes: framed(kind.response, response) }),
         (error: unknown) => {
           const refusal = error instanceof PacelineError ? error : internal(error);
           connection.send({ bytes: refusalBytes(refusal) });
@@ -197,6 +185,10 @@ function answerOnce(method: UnaryMethod, connection: Connection): End {
   };
 }
 
+function framed(of: number, bytes: Uint8Array = Buffer.alloc(0)): Buffer {
+  return Buffer.concat([Buffer.from([of]), bytes]);
+}
+
 function internal(error: unknown): PacelineError {
   return new PacelineError({ reason: 'INTERNAL', message: String(error) });
 }
@@ -204,7 +196,7 @@ function internal(error: unknown): PacelineError {
 function refusalBytes(error: PacelineError): Buffer {
   const { reason, message } = error;
   const text = JSON.stringify({ ...error, reason, message });
-  return Buffer.concat([Buffer.from([kind.refusal]), Buffer.from(text)]);
+  return framed(kind.refusal, Buffer.from(text));
 }
 
 function refusalIn(bytes: Buffer): Refusal {

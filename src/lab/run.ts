@@ -6,10 +6,8 @@ import { healMs, judge, judgeLiveness, judgeModeration } from './judge.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { Moderation } from './moderation.ts';
 import { drawShape, type Shape } from './shape.ts';
-import type { TraceLine } from './trace.ts';
 import { Workload } from './workload.ts';
-import type { RuleBroken } from './world.ts';
-import { World } from './world.ts';
+import { World, type WorldEnd } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -19,18 +17,15 @@ export interface RunOptions {
   readonly calm?: boolean;
 }
 
-export interface RunResult {
+export interface RunResult extends WorldEnd, Played {
   readonly seed: number;
+}
+
+interface Played {
   readonly shape: Shape;
-  readonly broken: RuleBroken | null;
-  /** Over everything that happened: two runs of one seed have the same. */
-  readonly hash: string;
-  readonly simulatedMs: number;
-  readonly steps: number;
   readonly figures: Readonly<Record<string, number>>;
   /** What was done, and what of it somebody suffered, by kind. */
   readonly faults: Readonly<Record<string, number>>;
-  readonly lines: readonly TraceLine[];
 }
 
 /** The cluster's first election, the faults, and at least so much in all. */
@@ -42,19 +37,18 @@ export async function runSeed({
   calm = false,
 }: RunOptions): Promise<RunResult> {
   const world = new World(seed, lines, !calm);
-  const release = world.catchRejections();
   const { stackTraceLimit } = Error;
   // Refusals are many, and a stack is looked at only where somebody reads the lines.
   if (!lines) Error.stackTraceLimit = 0;
   try {
-    return await run(world, seed);
+    const played = await world.hearingRejections(() => play(world));
+    return { seed, ...played, ...world.end };
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
-    release();
   }
 }
 
-async function run(world: World, seed: number): Promise<RunResult> {
+async function play(world: World): Promise<Played> {
   const shape = drawShape(world.random);
   const cluster = new LabCluster(world, shape);
   const workload = new Workload(cluster);
@@ -76,10 +70,8 @@ async function run(world: World, seed: number): Promise<RunResult> {
   const figures = holds() ? await judge(cluster, workload) : { acknowledged };
   if (moderation !== null && holds()) await judgeModeration(cluster, moderation);
   await world.run(phases.leastMs);
-  await world.heardRejections();
   return {
-    ...{ seed, shape, broken: world.broken, hash: world.trace.hash },
-    ...{ simulatedMs: world.nowMs, steps: world.steps, lines: world.trace.lines ?? [] },
+    shape,
     figures: {
       ...figures,
       ...{ elections: cluster.raft.elections, 'pending messages': moderation?.count ?? 0 },

@@ -8,8 +8,7 @@ import { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Machine } from './machine.ts';
 import { plainShape, type Shape } from './shape.ts';
-import type { TraceLine } from './trace.ts';
-import { RuleBroken, World } from './world.ts';
+import { RuleBroken, World, type WorldEnd } from './world.ts';
 
 /** What a script file exports as `scenario`. */
 export type Scenario = (lab: Lab) => Promise<void>;
@@ -24,13 +23,8 @@ export interface ScenarioCluster {
   readonly lease?: boolean;
 }
 
-export interface ScenarioResult {
+export interface ScenarioResult extends WorldEnd {
   readonly seed: number;
-  readonly broken: RuleBroken | null;
-  readonly hash: string;
-  readonly simulatedMs: number;
-  readonly steps: number;
-  readonly lines: readonly TraceLine[];
 }
 
 export interface ScenarioOptions {
@@ -49,31 +43,28 @@ const clientTimeoutMs = 10_000;
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const { seed, scenario, cluster: wanted = {}, lines = false } = options;
   const world = new World(seed, lines);
-  const release = world.catchRejections();
-  try {
-    const cluster = new LabCluster(world, shapeOf(wanted));
-    const lab = new Lab(cluster);
-    cluster.start();
-    let isOver = false;
-    scenario(lab).then(
-      () => {
-        isOver = true;
-      },
-      (error: unknown) => {
-        isOver = true;
-        breakBy(world, error);
-      },
-    );
-    await world.run(longestMs, () => isOver);
-    if (!isOver && world.broken === null) {
-      const detail = 'it waits for something that is not of the lab: a timer, a socket, a file?';
-      world.break('a scenario ends', detail);
-    }
-    const { broken, nowMs: simulatedMs, steps, trace } = world;
-    return { seed, broken, hash: trace.hash, simulatedMs, steps, lines: trace.lines ?? [] };
-  } finally {
-    release();
-  }
+  await world.hearingRejections(() => run(world, scenario, wanted));
+  return { seed, ...world.end };
+}
+
+async function run(world: World, scenario: Scenario, wanted: ScenarioCluster): Promise<void> {
+  const cluster = new LabCluster(world, shapeOf(wanted));
+  const lab = new Lab(cluster);
+  cluster.start();
+  let isOver = false;
+  scenario(lab).then(
+    () => {
+      isOver = true;
+    },
+    (error: unknown) => {
+      isOver = true;
+      breakBy(world, error);
+    },
+  );
+  await world.run(longestMs, () => isOver);
+  if (isOver || world.broken !== null) return;
+  const detail = 'it waits for something that is not of the lab: a timer, a socket, a file?';
+  world.break('a scenario ends', detail);
 }
 
 /** What a scenario can do. Nodes are named by their ids, from 1. */

@@ -12,13 +12,12 @@ export interface SoakTotals {
 }
 
 export interface SoakOptions {
+  /** Up to the first that breaks a rule. */
   readonly seeds: Iterable<number>;
-  /** Ends after this many broken ones. */
-  readonly brokenMax: number;
   readonly onSeed?: (result: RunResult, totals: SoakTotals) => void | Promise<void>;
 }
 
-export async function soak({ seeds, brokenMax, onSeed }: SoakOptions): Promise<SoakTotals> {
+export async function soak({ seeds, onSeed }: SoakOptions): Promise<SoakTotals> {
   const totals: SoakTotals = {
     ...{ seeds: 0, simulatedMs: 0, steps: 0 },
     ...{ figures: {}, faults: {}, broken: [] },
@@ -27,7 +26,7 @@ export async function soak({ seeds, brokenMax, onSeed }: SoakOptions): Promise<S
     const result = await runSeed({ seed });
     add(totals, result);
     await onSeed?.(result, totals);
-    if (totals.broken.length >= brokenMax) break;
+    if (result.broken !== null) break;
   }
   return totals;
 }

@@ -8,7 +8,6 @@ import { answerFault } from './check-answer.ts';
 import type { Call } from './check-numbers.ts';
 import { Follower } from './followers.ts';
 import type { LabClient, LabCluster } from './lab-cluster.ts';
-import type { Machine } from './machine.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
@@ -87,7 +86,7 @@ export class Workload {
     const random = of.machine.random.fork();
     const paceMs = random.pick([1000, 3000, 6000]);
     while (!this.stopping) {
-      await sleep(of.machine, paceMs * random.next());
+      await of.machine.pass(paceMs * random.next());
       if (this.stopping) return;
       this.open += 1;
       const dice = random.next();
@@ -160,7 +159,7 @@ export class Workload {
     const ends: Promise<boolean>[] = [];
     for (let left = random.between(2, 12); left > 0; left -= 1) {
       ends.push(this.append(of, this.newAppend(of, random), this.recorder.newProcess()));
-      if (gapMs > 0) await sleep(of.machine, gapMs * random.next());
+      if (gapMs > 0) await of.machine.pass(gapMs * random.next());
     }
     await Promise.all(ends);
   }
@@ -209,7 +208,7 @@ export class Workload {
   private async readFresh(of: LabClient): Promise<void> {
     let waiting = 0;
     while (!this.stopping) {
-      await sleep(of.machine, freshReadMs);
+      await of.machine.pass(freshReadMs);
       if (this.newest === null || waiting >= freshReadsMax) continue;
       const { conversation, seq } = this.newest;
       const process = this.recorder.newProcess();
@@ -265,8 +264,4 @@ interface ReadOf {
   readonly level: Level;
   readonly after: number;
   readonly process: number;
-}
-
-function sleep(machine: Machine, ms: number): Promise<void> {
-  return new Promise((resolve) => machine.after(ms, resolve));
 }

@@ -3,7 +3,7 @@
 // event loop does between two callbacks; nothing here waits for a real clock, disk or socket.
 import { assert } from '../assert.ts';
 import { Random } from './random.ts';
-import { Trace } from './trace.ts';
+import { Trace, type TraceLine } from './trace.ts';
 
 /** Who an event happens to; it decides whether it still may. */
 export interface Actor {
@@ -44,6 +44,17 @@ class Event implements Scheduled {
 /** More events at one moment than any right run has. */
 const momentStepsMax = 20_000;
 const nothingThrows = 'nothing throws';
+
+/** What is told of every run. */
+export interface WorldEnd {
+  readonly broken: RuleBroken | null;
+  /** Over everything that happened: two runs of one seed have the same. */
+  readonly hash: string;
+  readonly simulatedMs: number;
+  readonly steps: number;
+  /** Empty where they were not kept. */
+  readonly lines: readonly TraceLine[];
+}
 
 /** A rule that must hold was broken; the run ends. */
 export class RuleBroken extends Error {
@@ -94,16 +105,24 @@ export class World {
     if (this.judges) this.broken ??= new RuleBroken(rule, detail);
   }
 
-  /** A promise that nobody waits for and that fails breaks a rule; until the returned function is called. */
-  catchRejections(): () => void {
+  /** A promise that nobody waits for and that fails meanwhile breaks a rule. */
+  async hearingRejections<Result>(work: () => Promise<Result>): Promise<Result> {
     const onRejection = (error: unknown) => this.break(nothingThrows, textOf(error));
     process.on('unhandledRejection', onRejection);
-    return () => process.off('unhandledRejection', onRejection);
+    try {
+      const result = await work();
+      // Node tells of failed promises only when no tick is left.
+      await new Promise((resolve) => setImmediate(resolve));
+      return result;
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
   }
 
-  /** Once nothing happens any more: Node tells of failed promises only when no tick is left. */
-  async heardRejections(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+  /** How it stands now. */
+  get end(): WorldEnd {
+    const { broken, trace, nowMs, steps } = this;
+    return { broken, hash: trace.hash, simulatedMs: nowMs, steps, lines: trace.lines ?? [] };
   }
 
   /** Lets things happen until `endMs`, until `isDone`, or until a rule is broken. */

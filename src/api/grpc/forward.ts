@@ -4,7 +4,7 @@ import type { Refusal } from '../../errors.ts';
 import { sentRefusal } from '../../gen/google-rpc.ts';
 import type { AppendRequestInput, AppendResponse } from '../../gen/proto.ts';
 import { rpcs } from '../../gen/services.ts';
-import type { Forwarder } from '../unary-append.ts';
+import { type Forwarder, forwardRefusals } from '../unary-append.ts';
 
 export class GrpcForwarder implements Forwarder {
   private readonly clients = new Map<string, Client>();
@@ -25,7 +25,7 @@ export class GrpcForwarder implements Forwarder {
         { deadline: Date.now() + timeoutMs },
         (error: ServiceError | null, answer?: AppendResponse) => {
           if (error !== null) resolve(refusalOf(error));
-          else resolve(answer ?? unknownOutcome);
+          else resolve(answer ?? forwardRefusals.noAnswer);
         },
       );
     });
@@ -49,15 +49,10 @@ export class GrpcForwarder implements Forwarder {
   }
 }
 
-const unknownOutcome: Refusal = {
-  reason: 'OUTCOME_UNKNOWN',
-  message: 'the connection to the leader was lost before it answered',
-};
-
 function refusalOf(error: ServiceError): Refusal {
   const sent = sentRefusal(error);
   if (sent !== null) return sent;
   const neverArrived = /ECONNREFUSED|No connection established/.test(error.details);
-  if (error.code !== status.UNAVAILABLE || !neverArrived) return unknownOutcome;
-  return { reason: 'NO_LEADER', message: 'the leader was not reached' };
+  if (error.code !== status.UNAVAILABLE || !neverArrived) return forwardRefusals.noAnswer;
+  return forwardRefusals.notReached;
 }
