@@ -10,6 +10,7 @@ const fileLinesMax = 500;
 const leafLibraries: Readonly<Record<string, readonly string[]>> = {
   'checksum.ts': ['node:zlib'],
   'command.ts': ['node:buffer'],
+  'directories.ts': ['node:fs/promises', 'node:path'],
   'hash.ts': ['node:crypto'],
   'logger.ts': ['pino'],
   'shard.ts': ['xxhash-wasm'],
@@ -21,7 +22,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   raft: ['leaf:assert.ts'],
   order: ['leafs', 'gen', 'msgpackr'],
   storage: ['types:raft', 'leafs', 'msgpackr'],
-  'storage/level': ['storage', 'leafs', 'level', 'node:fs/promises', 'node:path'],
+  'storage/level': ['storage', 'leafs', 'level'],
   transport: ['types:raft', 'leafs', 'gen', 'msgpackr'],
   'transport/grpc': ['transport', 'leafs', 'gen', '@grpc/grpc-js', 'node:net'],
   node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs'],
@@ -42,7 +43,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   client: ['gen', 'leafs'],
   'client/grpc': ['client', 'gen', 'leafs', '@grpc/grpc-js'],
   lab: ['types:raft', 'order', 'node', 'storage', 'transport', 'api', 'client', 'gen', 'leafs'],
-  'client/level': ['client', 'leafs', 'level', 'msgpackr', 'node:fs/promises', 'node:path'],
+  'client/level': ['client', 'leafs', 'level', 'msgpackr'],
 };
 
 interface Import {

@@ -97,6 +97,16 @@ export class ServerProcess {
   }
 }
 
+/** The part of a subject's servers that is the same for all. */
+export function together(servers: readonly ServerProcess[], signal?: NodeJS.Signals) {
+  return {
+    pids: servers.map(({ pid }) => pid),
+    async stop(): Promise<void> {
+      await Promise.all(servers.map((server) => server.stop(signal)));
+    },
+  };
+}
+
 export interface User {
   readonly uid: number;
   readonly gid: number;

@@ -6,7 +6,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { freePorts } from '../../harness/cluster.ts';
 import { connectBound } from '../bound/client.ts';
 import { asIs, paths } from '../bound/frames.ts';
-import { makeDirectory, ServerProcess } from '../processes.ts';
+import { makeDirectory, ServerProcess, together } from '../processes.ts';
 import type { Servers, Setup, Subject } from './subject.ts';
 
 const main = fileURLToPath(new URL('../bound/main.ts', import.meta.url));
@@ -38,12 +38,9 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
   return {
     version: '',
     place: { addresses, partitions },
-    pids: servers.map(({ pid }) => pid),
+    ...together(servers),
     dataDirectories,
     held: () => Promise.all(addresses.map(countAt)),
-    async stop() {
-      await Promise.all(servers.map((server) => server.stop()));
-    },
   };
 }
 

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { Client, credentials } from '@grpc/grpc-js';
 import { freePorts } from '../../harness/cluster.ts';
-import { makeDirectory, ServerProcess } from '../processes.ts';
+import { makeDirectory, ServerProcess, together } from '../processes.ts';
 import {
   asIs,
   countRequest,
@@ -70,12 +70,9 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
   return {
     version,
     place: { addresses: [addresses[leader] ?? '', ...addresses], partitions },
-    pids: servers.map(({ pid }) => pid),
+    ...together(servers, 'SIGKILL'),
     dataDirectories: members.map(({ data }) => data),
     held: () => Promise.all(addresses.map(countAt)),
-    async stop() {
-      await Promise.all(servers.map((server) => server.stop('SIGKILL')));
-    },
   };
 }
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect as connectNats, type NatsConnection, StorageType } from 'nats';
 import { freePorts } from '../../harness/cluster.ts';
-import { makeDirectory, ServerProcess } from '../processes.ts';
+import { makeDirectory, ServerProcess, together } from '../processes.ts';
 import {
   conversationName,
   type Driver,
@@ -61,12 +61,9 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
   return {
     version: await versionOf(members[0]?.monitor ?? 0),
     place: { addresses: [`127.0.0.1:${led?.client}`], partitions },
-    pids: servers.map(({ pid }) => pid),
+    ...together(servers, 'SIGKILL'),
     dataDirectories: members.map(({ data }) => data),
     held: () => Promise.all(members.map(({ monitor }) => heldAt(monitor))),
-    async stop() {
-      await Promise.all(servers.map((server) => server.stop('SIGKILL')));
-    },
   };
 }
 
@@ -121,10 +118,7 @@ async function follow(
   const { state } = await (await connection.jetstreamManager()).streams.info(stream);
   const ordered = { opt_start_seq: state.last_seq + 1 };
   const consumer = await connection.jetstream().consumers.get(stream, ordered);
-  const messages = await consumer.consume({
-    callback: ({ data }) => onBody(data),
-  });
-  void messages;
+  await consumer.consume({ callback: ({ data }) => onBody(data) });
 }
 
 interface MonitoredStream {

@@ -6,7 +6,14 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePorts } from '../../harness/cluster.ts';
-import { findBinary, makeDirectory, otherUser, ServerProcess, type User } from '../processes.ts';
+import {
+  findBinary,
+  makeDirectory,
+  otherUser,
+  ServerProcess,
+  together,
+  type User,
+} from '../processes.ts';
 import {
   conversationName,
   type Driver,
@@ -74,12 +81,9 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
   return {
     version: version?.server_version.split(' ')[0] ?? '',
     place: { addresses: members.map(({ port }) => `127.0.0.1:${port}`), partitions },
-    pids: servers.map(({ pid }) => pid),
+    ...together(servers, 'SIGQUIT'),
     dataDirectories: members.map(({ data }) => data),
     held: () => Promise.all(members.map(countAt)),
-    async stop() {
-      await Promise.all(servers.map((server) => server.stop('SIGQUIT')));
-    },
   };
 }
 

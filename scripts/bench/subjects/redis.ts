@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { createClient } from '@redis/client';
 import { freePorts } from '../../harness/cluster.ts';
-import { makeDirectory, ServerProcess } from '../processes.ts';
+import { makeDirectory, ServerProcess, together } from '../processes.ts';
 import {
   conversationName,
   conversations,
@@ -54,12 +54,9 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
   return {
     version: /redis_version:(\S+)/.exec(`${info}`)?.[1] ?? '',
     place: { addresses, partitions },
-    pids: servers.map(({ pid }) => pid),
+    ...together(servers, 'SIGKILL'),
     dataDirectories,
     held: () => Promise.all(addresses.map((address) => ask(address, countOf))),
-    async stop() {
-      await Promise.all(servers.map((server) => server.stop('SIGKILL')));
-    },
   };
 }
 

@@ -1,8 +1,7 @@
 // An outbox's store in LevelDB, for one process at a time. Keys: `h` the head, `c` a conversation's chain, `m`
 // a message under its conversation and number.
-import { open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Level } from 'level';
+import { syncDirectories } from '../../directories.ts';
 import { PacelineError } from '../../errors.ts';
 import type {
   ChainRow,
@@ -120,18 +119,6 @@ function messageKey(conversation: string, clientSeq: number): Buffer {
   key.write(`m${conversation}`, 'latin1');
   key.writeBigUInt64BE(BigInt(clientSeq), conversation.length + 2);
   return key;
-}
-
-/** LevelDB syncs its files, not its directory's entry in the parent nor the rename of CURRENT. */
-async function syncDirectories(directory: string): Promise<void> {
-  for (const path of [directory, dirname(directory)]) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
 }
 
 /** Level says the general thing first and LevelDB's own words in `cause`. */

@@ -1,7 +1,6 @@
 // The store in a directory, on LevelDB, opened with one set of options.
-import { open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Level } from 'level';
+import { syncDirectories } from '../../directories.ts';
 import { PacelineError } from '../../errors.ts';
 import { randomBytes } from '../../hash.ts';
 import { causeCode, type Database, storageError } from '../database.ts';
@@ -36,18 +35,6 @@ export async function openDatabase(directory: string): Promise<Database> {
     throw openError(directory, error);
   }
   return db;
-}
-
-/** LevelDB syncs its files, not its directory's entry in the parent nor the rename of CURRENT. */
-async function syncDirectories(directory: string): Promise<void> {
-  for (const path of [directory, dirname(directory)]) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
 }
 
 function openError(directory: string, error: unknown): Error {
