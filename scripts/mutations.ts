@@ -48,7 +48,8 @@ async function run(workshop: Workshop, mutation: Mutation): Promise<Row> {
     return { mutation, outcome, isCaught: isCaught(outcome), error: '' };
   } catch (error) {
     const outcome = { seeds: 0, seconds: 0, broken: null };
-    return { mutation, outcome, isCaught: false, error: String(error) };
+    const [line = ''] = String(error).split('\n');
+    return { mutation, outcome, isCaught: false, error: line };
   }
 }
 
@@ -67,6 +68,7 @@ const chosen = among.filter(({ name }) => flags.only?.includes(name) ?? true);
 if (chosen.length === 0) throw new Error(`there is no mutation ${flags.only?.join(', ')}`);
 const workshop = new Workshop();
 try {
+  await workshop.build();
   const rows = await runAll(workshop, chosen);
   const needed = Math.max(1, ...rows.map(({ outcome }) => outcome.seeds));
   const control = await workshop.original({ from, count: needed, timeoutMs });
