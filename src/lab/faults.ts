@@ -24,7 +24,8 @@ interface FaultLab {
 }
 
 const nothing = () => {};
-const lookMs = 5;
+const lookMs = 2;
+const readBackMs = 500;
 
 export const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> =
   {
@@ -151,10 +152,20 @@ function isolateOne(cluster: LabCluster, machine: Machine): () => void {
 function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
   const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
   if (cluster.nodes.length < 3 || leader === null) return null;
+  const { heartbeats } = leader;
+  whenever(
+    cluster,
+    () => leader.heartbeats > heartbeats,
+    () => stopNow(cluster, leader, random),
+  );
+  return nothing;
+}
+
+/** It has just sent heartbeats: the answers still reach it, and wait there. */
+function stopNow(cluster: LabCluster, leader: LabNode, random: Random): void {
   const { world } = cluster;
   const stopMs = random.pick([300, 700, 1500, 2500, 4000]);
   leader.machine.stop(stopMs);
-  // Answers that are on their way still reach it, and wait there.
   world.after(200 * random.next(), null, () => {
     const heal = isolateOne(cluster, leader.machine);
     world.after(stopMs + 700 * random.next(), null, heal);
@@ -166,7 +177,10 @@ function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
     }
     world.after(100, null, () => cluster.provoke());
   });
-  return nothing;
+  // From when it comes to itself.
+  for (const afterMs of [-20, 100, 250, 400]) {
+    world.after(stopMs + afterMs, null, () => cluster.question(leader, 'newest'));
+  }
 }
 
 /**
@@ -195,13 +209,20 @@ function leaderAfterLeader({ cluster, random }: FaultLab): (() => void) | null {
     const succeeded = () => {
       killFor(successor());
       heal();
-      if (random.chance(0.5)) return;
-      world.after(1500 * random.next(), null, () => killFor(first.node === null ? null : first));
+      const next = random.chance(0.5)
+        ? () => killFor(first.node === null ? null : first)
+        : () => giveTo(cluster, partition, first);
+      world.after(1500 * random.next(), null, next);
     };
     whenever(cluster, () => successor() !== null, succeeded);
   };
   whenever(cluster, () => raftOf(first)?.lastIndex !== lastIndex, cutOff);
   return nothing;
+}
+
+function giveTo(cluster: LabCluster, partition: number, to: LabNode): void {
+  const leader = leaderOf(cluster, partition);
+  leader?.node?.transferLeadership(partition, to.id).catch(nothing);
 }
 
 /** Once it holds, or after 4 s; never once the faults are over. */
@@ -301,9 +322,13 @@ function allLinks({ nodes, network }: LabCluster): Link[] {
   );
 }
 
-function stallDisk({ node, random }: FaultLab): (() => void) | null {
+function stallDisk({ cluster, node, random }: FaultLab): (() => void) | null {
   if (node === null) return null;
-  node.disk.stall(random.pick([100, 600, 2000]));
+  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
+  const isLeader = leader !== null && random.chance(0.5);
+  (isLeader ? leader : node).disk.stall(random.pick([30, 100, 600, 2000]));
+  // Queues fill.
+  for (let left = isLeader ? 2 : 0; left > 0; left -= 1) cluster.provoke();
   return nothing;
 }
 
@@ -354,7 +379,11 @@ function damage(
   if (node === null || cluster.spare < 1 || node.disk.damaged) return null;
   if (!harm(node, random.chance(0.5) ? anyRow : isFolded)) return null;
   // What is in memory hides what is on the disk.
-  return random.chance(0.5) ? kill(node, false) : nothing;
+  const start = random.chance(0.5) ? kill(node, false) : nothing;
+  return () => {
+    start?.();
+    cluster.world.after(readBackMs, null, () => cluster.question(node, 'everything'));
+  };
 }
 
 /** A vote, or an entry but the newest: that the newest is gone cannot be seen. */

@@ -29,6 +29,8 @@ export class LabCluster {
   readonly checkpoints: CheckpointChecker;
   /** Makes clients write at once, much. */
   provoke: () => void = () => {};
+  /** Makes a client ask that node alone for what is newest, or for everything. */
+  question: (node: LabNode, what: 'newest' | 'everything') => void = () => {};
   /** The faults are over. */
   isHealed = false;
   private readonly promises: PromiseChecker;

@@ -34,6 +34,8 @@ export class LabNode {
   node: Node | null = null;
   /** Why the process ended by itself, newest last. */
   readonly ends: string[] = [];
+  /** Frames with heartbeats that it sent. */
+  heartbeats = 0;
   /** Started again by itself after an end. */
   supervised = true;
   private readonly network: Network;
@@ -84,7 +86,10 @@ export class LabNode {
     });
     const addresses = config.nodes;
     if (disk.lostBatch) world.break(noticed, `${this.name} serves without a batch in the middle`);
-    const onSend = (batch: PeerBatch) => this.promises.look(this, batch);
+    const onSend = (batch: PeerBatch) => {
+      this.promises.look(this, batch);
+      if (batch.messages.some(({ type }) => type === 'Heartbeat')) this.heartbeats += 1;
+    };
     const transport = new PeerTransport({
       ...{ self: config.id, addresses, machine, network, onSend },
     });

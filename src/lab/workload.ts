@@ -11,6 +11,7 @@ import type { LabClient, LabCluster } from './lab-cluster.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
+import { addressOf } from './shape.ts';
 
 /** An append as a client may send it again. */
 interface Sent {
@@ -69,6 +70,7 @@ export class Workload {
     cluster.provoke = () => {
       for (const client of cluster.clients) this.writeNow(client);
     };
+    cluster.question = ({ id }, what) => this.readAllAt(addressOf(id), what);
     this.apps = new Apps(cluster, this.recorder, this.conversations);
   }
 
@@ -204,6 +206,23 @@ export class Workload {
     return this.read(of, { conversation, level, after, process });
   }
 
+  private readAllAt(server: string, what: 'newest' | 'everything'): void {
+    if (this.stopping) return;
+    const isNewest = what === 'newest';
+    const level = isNewest ? 'linearizable' : 'eventual';
+    const of = this.random.pick(this.cluster.clients);
+    for (const conversation of this.conversations) {
+      const process = this.recorder.newProcess();
+      const after = isNewest ? Math.max(0, this.headOf(conversation) - 5) : 0;
+      this.read(of, { conversation, level, after, process, server });
+    }
+  }
+
+  /** The newest seq that any client was told of. */
+  private headOf(conversation: string): number {
+    return Math.max(...this.cluster.clients.map((client) => this.seenBy(client, conversation)));
+  }
+
   /** What was acknowledged last has to be seen at once, at every node. */
   private async readFresh(of: LabClient): Promise<void> {
     let waiting = 0;
@@ -222,7 +241,7 @@ export class Workload {
 
   private async read(
     of: LabClient,
-    { conversation, level, after, process }: ReadOf,
+    { conversation, level, after, process, server }: ReadOf,
   ): Promise<void> {
     const base = { process, op: 'read', conversation, level, node: 0, after } as const;
     const limited = { ...base, limit: readLimit };
@@ -230,7 +249,10 @@ export class Workload {
     const read = level === 'at-least' ? { ...limited, seen } : limited;
     this.recorder.record({ ...read, type: 'invoke' });
     try {
-      const page = await of.client.read({ conversation, level, afterSeq: after, limit: readLimit });
+      const page = await of.client.read({
+        ...{ conversation, level, afterSeq: after, limit: readLimit },
+        ...(server === undefined ? {} : { server }),
+      });
       const messages = page.messages.map(pairOf);
       this.recorder.record({ ...read, type: 'ok', messages });
       this.advance(of, conversation, messages.at(-1)?.[0] ?? 0);
@@ -264,4 +286,6 @@ interface ReadOf {
   readonly level: Level;
   readonly after: number;
   readonly process: number;
+  /** That one alone. */
+  readonly server?: string;
 }

@@ -47,11 +47,11 @@ export const ofClient: readonly Mutation[] = [
     to: 'return this.groupsOut >= 0 || this.sentTo === address;',
   },
   {
-    name: 'unknown-is-failed',
-    class: '50',
-    says: 'A refusal after a lost answer is taken to mean that nothing was stored.',
-    file: 'src/client/appends.ts',
-    from: 'if (!isUnknown) return true;',
-    to: 'if (!isUnknown || true) return true;',
+    name: 'deadline-says-not-stored',
+    class: 'I1',
+    says: 'An append that got no answer in time is said not to be stored.',
+    file: 'src/client/pending-append.ts',
+    from: 'this.fail(this.isUnknown || this.isOut ? unknownAtDeadline : notStoredAtDeadline);',
+    to: 'this.fail(notStoredAtDeadline);',
   },
 ];
