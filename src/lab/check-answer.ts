@@ -1,5 +1,6 @@
-// What can be judged as soon as an append is answered.
+// What can be judged as soon as an operation is answered.
 import type { Append, Appended } from '../client/append.ts';
+import type { PacelineError } from '../errors.ts';
 import { wallStartMs } from './machine.ts';
 
 /** Log time may be ahead of the right time by so much: clocks drift while they are not heard. */
@@ -23,4 +24,10 @@ export function answerFault(
   if (aheadMs <= aheadMaxMs) return null;
   const rule = 'log time follows the clocks of a majority';
   return { rule, detail: `${key} is ${aheadMs} ms ahead` };
+}
+
+/** An operation may be refused, not met by something that nobody thought of. */
+export function refusalFault({ reason, message }: PacelineError): AnswerFault | null {
+  if (reason !== 'INTERNAL') return null;
+  return { rule: 'no answer is a fault of the node', detail: message };
 }

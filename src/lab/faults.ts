@@ -379,7 +379,7 @@ function damage(
   if (node === null || cluster.spare < 1 || node.disk.damaged) return null;
   if (!harm(node, random.chance(0.5) ? anyRow : isFolded)) return null;
   // What is in memory hides what is on the disk.
-  const start = random.chance(0.5) ? kill(node, false) : nothing;
+  const start = random.chance(0.8) ? kill(node, false) : nothing;
   return () => {
     start?.();
     cluster.world.after(readBackMs, null, () => cluster.question(node, 'everything'));

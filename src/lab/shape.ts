@@ -10,6 +10,9 @@ import { defaultDedupeWindow } from '../order/dedupe.ts';
 import type { DiskTimes } from './disk.ts';
 import type { Random } from './random.ts';
 
+/** Clients that are provoked fill it. */
+export const smallQueue = 64;
+
 export interface Shape {
   readonly nodes: number;
   readonly partitions: number;
@@ -92,7 +95,7 @@ function drawLimits(random: Random): NodeLimits {
     checkpointRowsMax: random.pick([5, 50, 2000]),
     checkpointBytesMax: random.pick([2000, 16_384, 262_144]),
     checkpointIdleMs: random.pick([200, 1000]),
-    queuedCommandsMax: random.pick([32, 1024, 16_384]),
+    queuedCommandsMax: random.pick([smallQueue, 1024, 16_384]),
   };
 }
 

@@ -4,14 +4,14 @@
 import type { Append } from '../client/append.ts';
 import { PacelineError } from '../errors.ts';
 import { Apps } from './apps.ts';
-import { answerFault } from './check-answer.ts';
+import { type AnswerFault, answerFault, refusalFault } from './check-answer.ts';
 import type { Call } from './check-numbers.ts';
 import { Follower } from './followers.ts';
 import type { LabClient, LabCluster } from './lab-cluster.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
-import { addressOf } from './shape.ts';
+import { addressOf, smallQueue } from './shape.ts';
 
 /** An append as a client may send it again. */
 interface Sent {
@@ -129,8 +129,7 @@ export class Workload {
       const { seq, duplicate } = appended;
       world.say(of.machine.name, () => `${value} is seq ${seq}`);
       this.recorder.record({ ...base, type: 'ok', seq, duplicate });
-      const fault = answerFault(append, appended, world.nowMs);
-      if (fault !== null) world.break(fault.rule, fault.detail);
+      this.judge(answerFault(append, appended, world.nowMs));
       this.advance(of, conversation, seq);
       this.newest = { conversation, seq };
       const place = `${of.machine.name} in ${conversation}`;
@@ -141,6 +140,7 @@ export class Workload {
       if (!(error instanceof PacelineError)) throw error;
       const { reason } = error;
       world.say(of.machine.name, () => `${value}: ${reason} ${error.message}`);
+      this.judge(refusalFault(error));
       const isUnknown = reason === 'OUTCOME_UNKNOWN' || reason === 'INTERNAL';
       this.recorder.record({ ...base, type: isUnknown ? 'info' : 'fail', error: reason });
       if (isUnknown && isKeyed && !isRetry) this.sent.push(sent);
@@ -151,15 +151,16 @@ export class Workload {
   private async writeNow(of: LabClient): Promise<void> {
     if (this.stopping) return;
     this.open += 1;
-    await this.burst(of, of.machine.random);
+    const isSmall = this.cluster.shape.limits.queuedCommandsMax === smallQueue;
+    await this.burst(of, of.machine.random, isSmall ? 24 : 12);
     this.open -= 1;
   }
 
   /** All at once, or each before the one before it is answered. */
-  private async burst(of: LabClient, random: Random): Promise<void> {
+  private async burst(of: LabClient, random: Random, most = 12): Promise<void> {
     const gapMs = random.pick([0, 1, 5]);
     const ends: Promise<boolean>[] = [];
-    for (let left = random.between(2, 12); left > 0; left -= 1) {
+    for (let left = random.between(2, most); left > 0; left -= 1) {
       ends.push(this.append(of, this.newAppend(of, random), this.recorder.newProcess()));
       if (gapMs > 0) await of.machine.pass(gapMs * random.next());
     }
@@ -258,8 +259,13 @@ export class Workload {
       this.advance(of, conversation, messages.at(-1)?.[0] ?? 0);
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
+      this.judge(refusalFault(error));
       this.recorder.record({ ...read, type: 'fail', error: error.reason });
     }
+  }
+
+  private judge(fault: AnswerFault | null): void {
+    if (fault !== null) this.cluster.world.break(fault.rule, fault.detail);
   }
 
   private seenBy({ machine }: LabClient, conversation: string): number {

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/assert.ts';
 import type { Message } from '../../src/client/message.ts';
 import type { StoredEvent } from '../../src/client/subscription-events.ts';
-import { answerFault } from '../../src/lab/check-answer.ts';
+import { PacelineError } from '../../src/errors.ts';
+import { answerFault, refusalFault } from '../../src/lab/check-answer.ts';
 import { judgeFinals } from '../../src/lab/finals.ts';
 import { Follower } from '../../src/lab/followers.ts';
 import {
@@ -176,6 +177,13 @@ describe('an answer', () => {
   ])('%s', (_, expectedSeq, appended, rule) => {
     expect(answerFault({ expectedSeq, key: 'k' }, appended, 0)?.rule).toBe(rule);
   });
+});
+
+test('an answer that is a fault of the node is reported, a refusal is not', () => {
+  const of = (reason: 'INTERNAL' | 'NO_LEADER') =>
+    refusalFault(new PacelineError({ reason, message: 'no' }))?.rule;
+  expect(of('NO_LEADER')).toBeUndefined();
+  expect(of('INTERNAL')).toBe('no answer is a fault of the node');
 });
 
 describe('the last reads report', () => {
