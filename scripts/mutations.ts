@@ -10,7 +10,7 @@ import type { Mutation } from '../test/mutations/mutation.ts';
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
-    seeds: { type: 'string', default: '300' },
+    seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     /** Those that the lab does not catch yet. */
