@@ -165,6 +165,17 @@ describe('followers', () => {
   });
 });
 
+test('a follower whose stream ends for good is reported', async () => {
+  const world = new World(1, false);
+  const client = {
+    messages: () => {
+      throw new PacelineError({ reason: 'CORRUPT', message: 'damaged' });
+    },
+  };
+  await new Follower(world, 'bob', room).follow({ client }, 4);
+  expect(world.broken?.rule).toBe('a follower goes on');
+});
+
 describe('an answer', () => {
   const expected = 'an append is stored only where its expected seq is the head';
   const time = 'log time follows the clocks of a majority';
