@@ -32,6 +32,7 @@ const segmentKeysMax = 65_536;
 const loosePagesMax = 16;
 const bytesPerKey = 32;
 const blocksCached = 32;
+const absentMax = 65_536;
 
 /** A page as memory knows it; `name` is the index of the checkpoint that wrote it. */
 interface KnownPage {
@@ -71,6 +72,8 @@ export class DedupeKeys {
   /** Oldest first. */
   private pages: KnownPage[] = [];
   private readonly blocks = new Map<string, Uint8Array>();
+  /** Looked for in the pages as they are, and not found: a command is looked up until it is sequenced. */
+  private readonly absent = new Set<string>();
   /** Latest time looked up at: a page that was outside the window does not come back into it. */
   private latestMs = 0;
 
@@ -92,9 +95,11 @@ export class DedupeKeys {
   find(identity: string, nowMs: number): KeyLookup {
     const place = this.live.get(identity) ?? this.frozen?.get(identity);
     if (place !== undefined) return { kind: 'place', place };
-    if (this.pages.length === 0) return isNew;
+    if (this.pages.length === 0 || this.absent.has(identity)) return isNew;
     this.latestMs = Math.max(this.latestMs, nowMs);
-    return this.findInPages(hashKey(identity), this.latestMs);
+    const found = this.findInPages(hashKey(identity), this.latestMs);
+    if (found.kind === 'new' && this.absent.size < absentMax) this.absent.add(identity);
+    return found;
   }
 
   /** Stays until `release`: the commands that asked for it are all looked up again together. */
@@ -105,6 +110,7 @@ export class DedupeKeys {
 
   release(): void {
     if (this.blocks.size > blocksCached) this.blocks.clear();
+    this.absent.clear();
   }
 
   /** The newest page that is wholly outside the window at `nowMs`; 0 = none. The leader's to ask. */
@@ -162,6 +168,7 @@ export class DedupeKeys {
   written(result: WrittenPages): void {
     this.pages = [...result.pages];
     this.frozen = null;
+    this.absent.clear();
   }
 
   /** Keys of the filter rows that `restore` needs, in directory order. */
