@@ -1,5 +1,6 @@
 // What a turn has to send, gathered by peer and lane: entries on the data lane, everything else on
-// the control lane, never behind bulk. A frame is cut where it would grow over the limit.
+// the control lane, never behind bulk. A frame is cut where it would grow over the limit. Acknowledgements
+// share a small frame of entries to the same peer, as every frame costs both ends far more than what is in it.
 import type { Lane, NodeId, PeerBatch, PeerMessage } from '../transport/types.ts';
 
 type Frame = Omit<PeerBatch, 'wallMs'>;
@@ -11,9 +12,14 @@ interface OpenFrame {
 }
 
 interface Lanes {
-  readonly control: OpenFrame[];
-  readonly data: OpenFrame[];
+  control: OpenFrame[];
+  data: OpenFrame[];
+  /** Of acknowledgements alone; null: there are none. */
+  acknowledgements: OpenFrame | null;
 }
+
+/** A frame of more entries is bulk. */
+const sharedBytesMax = 64 * 1024;
 
 export class Outbox {
   private readonly self: NodeId;
@@ -30,16 +36,11 @@ export class Outbox {
     if (message.to === this.self) return;
     let lanes = this.peers.get(message.to);
     if (lanes === undefined) {
-      lanes = { control: [], data: [] };
+      lanes = { control: [], data: [], acknowledgements: null };
       this.peers.set(message.to, lanes);
     }
-    const frames = message.type === 'Append' ? lanes.data : lanes.control;
     const bytes = entryBytes(message);
-    let frame = frames.at(-1);
-    if (frame === undefined || (frame.bytes > 0 && frame.bytes + bytes > this.frameBytesMax)) {
-      frame = { partitions: [], messages: [], bytes: 0 };
-      frames.push(frame);
-    }
+    const frame = this.frameFor(lanes, message, bytes);
     frame.partitions.push(partition);
     frame.messages.push(message);
     frame.bytes += bytes;
@@ -47,10 +48,47 @@ export class Outbox {
 
   drain(send: (to: NodeId, lane: Lane, frame: Frame) => void): void {
     for (const [to, lanes] of this.peers) {
-      for (const frame of lanes.control.splice(0)) send(to, 'control', frame);
-      for (const frame of lanes.data.splice(0)) send(to, 'data', frame);
+      const { control, data, acknowledgements } = lanes;
+      if (acknowledgements !== null) share(acknowledgements, control, data);
+      lanes.control = [];
+      lanes.data = [];
+      lanes.acknowledgements = null;
+      for (const frame of control) send(to, 'control', frame);
+      for (const frame of data) send(to, 'data', frame);
     }
   }
+
+  private frameFor(lanes: Lanes, { type }: PeerMessage, bytes: number): OpenFrame {
+    if (type === 'AppendOk') {
+      lanes.acknowledgements ??= emptyFrame();
+      return lanes.acknowledgements;
+    }
+    // A commit is told after the entries that it is about.
+    const frames = type === 'Append' ? lanes.data : lanes.control;
+    const last = frames.at(-1);
+    const isFull = last !== undefined && last.bytes > 0 && last.bytes + bytes > this.frameBytesMax;
+    if (last !== undefined && !isFull) return last;
+    const opened = emptyFrame();
+    frames.push(opened);
+    return opened;
+  }
+}
+
+/** Puts them where a frame leaves in any case. */
+function share(acknowledgements: OpenFrame, control: OpenFrame[], data: OpenFrame[]): void {
+  const [only] = data;
+  const isSmall = only !== undefined && data.length === 1 && only.bytes <= sharedBytesMax;
+  const shared = control[0] ?? (isSmall ? only : undefined);
+  if (shared === undefined) {
+    control.push(acknowledgements);
+    return;
+  }
+  for (const message of acknowledgements.messages) shared.messages.push(message);
+  for (const partition of acknowledgements.partitions) shared.partitions.push(partition);
+}
+
+function emptyFrame(): OpenFrame {
+  return { partitions: [], messages: [], bytes: 0 };
 }
 
 function entryBytes(message: PeerMessage): number {

@@ -281,6 +281,17 @@ describe('between freeze and written', () => {
     expect(indexes()).toEqual([1, 3, 7]);
   });
 
+  test('a key that the pages did not hold is found once a checkpoint has put it there', () => {
+    const replica = new Replica(wide);
+    const find = (identity: string) => lookUp(replica.keys, replica.store, identity, start)?.index;
+    replica.fold(key('a', 1));
+    replica.fold({ kind: 'checkpoint', index: 2, drop: 0 });
+    expect(find('b')).toBeUndefined();
+    replica.fold(key('b', 3));
+    replica.fold({ kind: 'checkpoint', index: 4, drop: 0 });
+    expect(find('b')).toBe(3);
+  });
+
   test('a block that is gone from disk stops the partition: it never makes a key new', () => {
     const replica = new Replica({ windowMs: 1e12, windowBytes: 32 * 8 * 2 });
     replica.fold(key('a', 1));
