@@ -61,7 +61,7 @@ async function main(): Promise<number> {
       return raft();
     default: {
       const { benchCluster } = await import('./bench/cluster-suites.ts');
-      const code = await benchCluster(suite, wholes('partitions', flags.partitions)[0] ?? 16);
+      const code = await benchCluster(suite, partitions()[0] ?? 16);
       if (code === 2) console.error(usage);
       return code;
     }
@@ -82,7 +82,7 @@ async function compare(): Promise<number> {
     },
     rounds: wholes('rounds', flags.rounds)[0] ?? 3,
     subjects: subjects(),
-    partitions: wholes('partitions', flags.partitions),
+    partitions: partitions(),
     fsyncDelayMs: delay === undefined ? null : number('fsync-delay', delay),
     install: flags.install,
     data: flags.data ?? null,
@@ -112,6 +112,14 @@ function number(flag: string, value: string): number {
   const found = Number(value);
   if (value === '' || !(found >= 0)) throw new Error(`--${flag} is a number`);
   return found;
+}
+
+function partitions(): number[] {
+  const all = wholes('partitions', flags.partitions);
+  if (all.some((each) => !Number.isInteger(Math.log2(each)))) {
+    throw new Error('--partitions is a list of powers of two, such as 1,16,256');
+  }
+  return all;
 }
 
 function wholes(flag: string, list: string): number[] {
