@@ -1,6 +1,7 @@
 // `npm run profile`: where the time of a node's JavaScript thread goes under load. Starts a cluster with V8's
-// profiler on in the node that leads most partitions (`--all`: in every node), and writes for each a flame
-// graph, the profile itself (Chrome's and editors' tools open it) and a table of the functions that take most.
+// profiler on in the node that leads most partitions (`--all`: in every node); for each it writes a flame graph
+// and the profile itself (Chrome's and editors' tools open it), and prints what each stage of a message takes,
+// and which functions take most.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,6 +18,7 @@ import {
 } from './bench/cpu-profile.ts';
 import { writePng } from './bench/png.ts';
 import { scratchDirectory } from './bench/scratch.ts';
+import { stagesOf } from './bench/stages.ts';
 import { subjectNamed } from './bench/subjects/all.ts';
 import { drawFlame, type Flame } from './pictures/flame.ts';
 
@@ -118,8 +120,14 @@ function write(node: number, calls: Call, figures: ClosedLoopFigures, lastedUs: 
   writeFileSync(svgFile, drawFlame(title, flameOf(calls, calls.totalUs), keys));
   writePng(svgFile, svgFile.replace(/svg$/, 'png'));
   const share = (us: number) => ((100 * us) / calls.totalUs).toFixed(1);
-  const rows = selfTimesOf(calls).slice(0, topRows);
   console.log(`${title}\n`);
+  console.log('| stage | % | us a message |');
+  console.log('| --- | --: | --: |');
+  for (const { stage, us } of stagesOf(calls)) {
+    console.log(`| ${stage} | ${share(us)} | ${(us / messages).toFixed(2)} |`);
+  }
+  console.log('');
+  const rows = selfTimesOf(calls).slice(0, topRows);
   console.log('| self % | with callees % | us a message | function | where |');
   console.log('| --: | --: | --: | --- | --- |');
   for (const { name, place, selfUs, totalUs } of rows) {
