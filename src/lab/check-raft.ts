@@ -2,7 +2,9 @@
 // is promised to be durable, on the disks. An entry is known by its chain, which covers all before it.
 import { entryChainOf } from '../entry.ts';
 import { entryKey, firstGeneration } from '../storage/keys.ts';
+import type { LeaderChecker } from './check-leader.ts';
 import type { PromiseChecker } from './check-promises.ts';
+import type { VoteChecker } from './check-votes.ts';
 import type { SeenNode, SeenReplica } from './seen-node.ts';
 import type { World } from './world.ts';
 
@@ -14,6 +16,8 @@ interface Seen {
   applied: number;
   last: number;
   leads: boolean;
+  /** Of the newest entry that it takes for durable. */
+  durable: Uint8Array | null;
 }
 
 /** What is known of a partition over all replicas and incarnations. */
@@ -28,20 +32,27 @@ interface Partition {
   readonly chains: Map<string, string>;
 }
 
+/** Who looks further. */
+interface Others {
+  readonly promises: PromiseChecker;
+  readonly votes: VoteChecker;
+  readonly leaders: LeaderChecker;
+}
+
 export class RaftChecker {
   private readonly world: World;
   private readonly nodes: readonly SeenNode[];
   /** By node, then by partition. */
   private readonly seen = new Map<SeenNode, Seen[]>();
   private readonly partitions: Partition[] = [];
-  private readonly promises: PromiseChecker;
+  private readonly others: Others;
   /** By node, then by partition, over all incarnations: the newest entry applied. */
   private readonly appliedEver = new Map<SeenNode, number[]>();
 
-  constructor(world: World, nodes: readonly SeenNode[], promises: PromiseChecker) {
+  constructor(world: World, nodes: readonly SeenNode[], others: Others) {
     this.world = world;
     this.nodes = nodes;
-    this.promises = promises;
+    this.others = others;
     for (const node of nodes) this.appliedEver.set(node, []);
   }
 
@@ -74,7 +85,7 @@ export class RaftChecker {
           this.broken('the log reaches the commit index', node, replica);
         if (raft.lastIndex < (this.appliedEver.get(node)?.[partition] ?? 0))
           this.broken('what was applied is in the log after a restart', node, replica);
-        this.promises.started(node, partition, raft.term);
+        this.others.promises.started(node, partition, raft.term);
       }
       this.lookAt(node, replica, last);
     }
@@ -90,10 +101,12 @@ export class RaftChecker {
     if (lastIndex !== seen.last || term !== seen.term) this.lookAtLog(node, replica, seen);
     if (commit > seen.commit) this.lookAtCommit(node, replica, seen.commit);
     if (applied > seen.applied) this.lookAtApplied(node, replica);
+    this.lookAtDurable(node, replica, seen);
     const leads = raft.role === 'leader';
     if (leads && seen.leads && term === seen.term && commit > seen.commit)
       this.lookAtOwnTerm(node, replica);
     if (leads && (!seen.leads || term !== seen.term)) this.lookAtLeader(node, replica);
+    this.others.leaders.look(node, replica);
     seen.term = term;
     seen.commit = commit;
     seen.applied = applied;
@@ -119,6 +132,19 @@ export class RaftChecker {
         );
       }
     }
+  }
+
+  /** Also where it was truncated and another entry has taken its place. */
+  private lookAtDurable(node: SeenNode, { raft, partition }: SeenReplica, seen: Seen): void {
+    const { durableIndex } = raft;
+    const chain = raft.chainAt(durableIndex);
+    if (chain === seen.durable) return;
+    seen.durable = chain;
+    if (chain === null || durableIndex === 0 || node.disk.damaged) return;
+    const stored = node.disk.rows.get(entryName(partition, durableIndex));
+    if (stored !== undefined && entryChainOf(stored).equals(chain)) return;
+    const detail = `${nameOf(node, partition)}: takes entry ${durableIndex} for durable`;
+    this.world.break('what a replica takes for durable is on its disk', detail);
   }
 
   /** What is applied could not be taken back by a crash. */
@@ -180,7 +206,8 @@ export class RaftChecker {
     this.world.break('what is committed is durable on a majority', detail);
   }
 
-  private lookAtLeader(node: SeenNode, { raft, partition }: SeenReplica): void {
+  private lookAtLeader(node: SeenNode, replica: SeenReplica): void {
+    const { raft, partition } = replica;
     const who = nameOf(node, partition);
     const { leaders, commitIn, committed } = this.of(partition);
     const other = leaders.get(raft.term);
@@ -197,6 +224,8 @@ export class RaftChecker {
       const detail = `${who}: leads term ${raft.term} without entry ${index}, committed in term ${term}`;
       this.world.break('a leader has all that is committed', detail);
     }
+    this.others.votes.elected(node, replica);
+    this.others.leaders.elected(node, replica);
   }
 
   private of(partition: number): Partition {
@@ -216,7 +245,7 @@ export class RaftChecker {
 
 function firstSight(incarnation: number, { raft }: SeenReplica): Seen {
   const { term, applied } = raft;
-  return { incarnation, term, commit: 0, applied, last: 0, leads: false };
+  return { incarnation, term, commit: 0, applied, last: 0, leads: false, durable: null };
 }
 
 function nameOf(node: SeenNode, partition: number): string {

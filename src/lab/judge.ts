@@ -57,7 +57,7 @@ export async function judge(
   const history = recorder.events;
   const figures = judgeEvidence(world, { finals, events, history, replicas, calls, lost });
   await judgeFollowers(world, followers, finals);
-  return { ...figures, checkpoints: cluster.checkpoints.compared };
+  return { ...figures, checkpoints: cluster.checkers.checkpoints.compared };
 }
 
 export function judgeEvidence(world: World, evidence: Evidence): Record<string, number> {

@@ -1,8 +1,7 @@
 // The machines of one run, put together: nodes with their disks, and clients, on one network.
 import { PacelineClient } from '../client/client.ts';
-import { CheckpointChecker } from './check-checkpoints.ts';
-import { PromiseChecker } from './check-promises.ts';
-import { RaftChecker } from './check-raft.ts';
+import { WatchedTransport } from './check-streams.ts';
+import { Checkers } from './checkers.ts';
 import { Disk } from './disk.ts';
 import { LabNode } from './lab-node.ts';
 import { Machine } from './machine.ts';
@@ -25,26 +24,24 @@ export class LabCluster {
   readonly clients: LabClient[] = [];
   /** Clients that may be killed. */
   readonly apps: LabClient[] = [];
-  readonly raft: RaftChecker;
-  readonly checkpoints: CheckpointChecker;
+  readonly checkers: Checkers;
   /** Makes clients write at once, much. */
   provoke: () => void = () => {};
   /** Makes a client ask that node alone for what is newest, or for everything. */
   question: (node: LabNode, what: 'newest' | 'everything') => void = () => {};
   /** The faults are over. */
   isHealed = false;
-  private readonly promises: PromiseChecker;
   private readonly byMachine: ReadonlyMap<Actor, LabNode>;
 
   constructor(world: World, shape: Shape) {
     this.world = world;
     this.shape = shape;
     this.network = new Network(world, shape.networkMs);
-    this.promises = new PromiseChecker(world);
-    this.nodes = Array.from({ length: shape.nodes }, (_, i) => this.createNode(i + 1));
+    const nodes: LabNode[] = [];
+    this.nodes = nodes;
+    this.checkers = new Checkers(world, nodes);
+    for (let id = 1; id <= shape.nodes; id += 1) nodes.push(this.createNode(id));
     this.byMachine = new Map(this.nodes.map((node) => [node.machine, node]));
-    this.raft = new RaftChecker(world, this.nodes, this.promises);
-    this.checkpoints = new CheckpointChecker(world);
     world.afterStep = (actor) => this.look(actor);
   }
 
@@ -78,9 +75,10 @@ export class LabCluster {
   /** For the process that runs there now; ends with it. */
   createClient(machine: Machine, timeoutMs: number, name = ''): PacelineClient {
     const { random } = machine;
+    const rpc = new RpcTransport(this.network, machine);
     return new PacelineClient({
       servers: this.nodes.map(({ id }) => addressOf(id)),
-      transport: new RpcTransport(this.network, machine),
+      transport: new WatchedTransport(this.world, `${machine.name}${name}`, rpc),
       clock: machine,
       random: random.next,
       clientId: `${machine.name} ${machine.incarnation}${name}`,
@@ -140,15 +138,13 @@ export class LabCluster {
     const { world, network, shape } = this;
     const machine = new Machine(world, `node ${id}`, shape.skewMs);
     const disk = new Disk(machine, shape.disk);
-    const { promises } = this;
-    return new LabNode({ machine, disk, network, promises, config: configOf(shape, id) });
+    const { checkers } = this;
+    return new LabNode({ machine, disk, network, checkers, config: configOf(shape, id) });
   }
 
   private look(actor: Actor | null): void {
     const node = actor === null ? undefined : this.byMachine.get(actor);
-    if (node?.node == null) return;
-    this.raft.look(node);
-    this.checkpoints.look(node);
+    if (node?.node != null) this.checkers.look(node);
   }
 }
 

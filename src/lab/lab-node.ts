@@ -5,12 +5,12 @@ import { InvariantError } from '../assert.ts';
 import type { NodeConfig } from '../node/config.ts';
 import { Node } from '../node/node.ts';
 import { openStoreIn } from '../storage/store.ts';
-import type { NodeId, PeerBatch } from '../transport/types.ts';
-import type { PromiseChecker } from './check-promises.ts';
+import type { NodeId } from '../transport/types.ts';
+import type { Checkers } from './checkers.ts';
 import type { Disk } from './disk.ts';
 import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
-import { PeerTransport, peerService } from './peer-transport.ts';
+import { PeerTransport, type PeerWatch, peerService } from './peer-transport.ts';
 import { acceptCall, RpcForwarder, RpcTransport } from './rpc.ts';
 
 /** A supervisor starts an ended process again after this. */
@@ -21,7 +21,7 @@ export interface LabNodeParts {
   readonly machine: Machine;
   readonly disk: Disk;
   readonly network: Network;
-  readonly promises: PromiseChecker;
+  readonly checkers: Checkers;
   readonly config: NodeConfig;
 }
 
@@ -36,17 +36,19 @@ export class LabNode {
   readonly ends: string[] = [];
   /** Frames with heartbeats that it sent. */
   heartbeats = 0;
+  /** By peer: how often its process was found dead. */
+  readonly downs = new Map<NodeId, number>();
   /** Started again by itself after an end. */
   supervised = true;
   private readonly network: Network;
-  private readonly promises: PromiseChecker;
+  private readonly checkers: Checkers;
 
-  constructor({ machine, disk, network, promises, config }: LabNodeParts) {
+  constructor({ machine, disk, network, checkers, config }: LabNodeParts) {
     this.id = config.id;
     this.machine = machine;
     this.disk = disk;
     this.network = network;
-    this.promises = promises;
+    this.checkers = checkers;
     this.config = config;
     network.hosts.set(config.address, machine);
   }
@@ -86,12 +88,9 @@ export class LabNode {
     });
     const addresses = config.nodes;
     if (disk.lostBatch) world.break(noticed, `${this.name} serves without a batch in the middle`);
-    const onSend = (batch: PeerBatch) => {
-      this.promises.look(this, batch);
-      if (batch.messages.some(({ type }) => type === 'Heartbeat')) this.heartbeats += 1;
-    };
+    const watch = this.watch();
     const transport = new PeerTransport({
-      ...{ self: config.id, addresses, machine, network, onSend },
+      ...{ self: config.id, addresses, machine, network, watch },
     });
     const node = new Node({
       ...{ config, transport, clock: machine, random: random.next, randomBytes: random.bytes },
@@ -108,6 +107,17 @@ export class LabNode {
     });
     this.node = node;
     await node.start();
+  }
+
+  private watch(): PeerWatch {
+    return {
+      sent: (batch) => {
+        this.checkers.sent(this, batch);
+        if (batch.messages.some(({ type }) => type === 'Heartbeat')) this.heartbeats += 1;
+      },
+      received: (batch) => this.checkers.received(this, batch),
+      down: (peer) => this.downs.set(peer, (this.downs.get(peer) ?? 0) + 1),
+    };
   }
 
   /** The process ends itself: it can keep no promise any more. */

@@ -19,13 +19,19 @@ const pauseMs = { min: 50, max: 500 } as const;
 
 export const peerService = 'peer';
 
+export interface PeerWatch {
+  sent(batch: PeerBatch): void;
+  received(batch: PeerBatch): void;
+  down(peer: NodeId): void;
+}
+
 export interface PeerTransportOptions {
   readonly self: NodeId;
   readonly addresses: ReadonlyMap<NodeId, string>;
   readonly machine: Machine;
   readonly network: Network;
-  /** A batch is about to leave. */
-  readonly onSend: (batch: PeerBatch) => void;
+  /** Told before what it tells of happens. */
+  readonly watch: PeerWatch;
 }
 
 export class PeerTransport implements Transport {
@@ -46,6 +52,7 @@ export class PeerTransport implements Transport {
       if (id === self) continue;
       const onAbsent = () => {
         if (!this.dialer(id, 'control')?.stands && !this.dialer(id, 'data')?.stands) {
+          this.options.watch.down(id);
           events.onProcessDown(id);
         }
       };
@@ -104,7 +111,9 @@ export class PeerTransport implements Transport {
           this.dialer(hello.node, 'data')?.dialNow();
         } else if (sender !== null) {
           const batch = decodeBatch(frame.bytes);
-          if (batch !== null) events.onBatch(sender.id, sender.lane, batch);
+          if (batch === null) return;
+          this.options.watch.received(batch);
+          events.onBatch(sender.id, sender.lane, batch);
         }
       },
       onEnd: () => {},
@@ -151,7 +160,7 @@ class Dialer {
 
   send(batch: PeerBatch): boolean {
     if (!this.stands || this.connection === null) return false;
-    this.options.onSend(batch);
+    this.options.watch.sent(batch);
     this.connection.send({ bytes: encodeBatchRequest(batch), lossy: true });
     return true;
   }

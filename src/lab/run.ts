@@ -74,7 +74,7 @@ async function play(world: World): Promise<Played> {
     shape,
     figures: {
       ...figures,
-      ...{ elections: cluster.raft.elections, 'pending messages': moderation?.count ?? 0 },
+      ...{ elections: cluster.checkers.raft.elections, 'pending messages': moderation?.count ?? 0 },
     },
     faults: { ...done, ...suffered(cluster) },
   };

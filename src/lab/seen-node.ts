@@ -1,5 +1,5 @@
 // What the checkers look at: a node as they see it, so that a wrong one can be shown to them.
-import type { Raft } from '../raft/types.ts';
+import type { Raft, RaftConfig } from '../raft/types.ts';
 import type { NodeId } from '../transport/types.ts';
 import type { SortedRows } from './sorted-rows.ts';
 
@@ -8,7 +8,18 @@ export interface SeenEntry {
   readonly chain: Uint8Array;
 }
 
-type Shown = 'role' | 'term' | 'commit' | 'applied' | 'lastIndex' | 'termsUpTo' | 'chainAt';
+type Shown =
+  | 'role'
+  | 'term'
+  | 'leader'
+  | 'commit'
+  | 'applied'
+  | 'lastIndex'
+  | 'durableIndex'
+  | 'leaseUntilMs'
+  | 'termsUpTo'
+  | 'chainAt'
+  | 'follower';
 
 export interface SeenRaft extends Pick<Raft<unknown>, Shown> {
   entry(index: number): SeenEntry | null;
@@ -23,8 +34,13 @@ export interface SeenReplica {
 export interface SeenNode {
   readonly id: NodeId;
   readonly name: string;
-  readonly machine: { readonly incarnation: number };
+  readonly machine: { readonly incarnation: number; monotonicMs(): number };
   readonly disk: { readonly damaged: boolean; readonly rows: Pick<SortedRows, 'get' | 'range'> };
-  readonly config: { readonly nodes: { readonly size: number } };
+  readonly config: {
+    readonly nodes: { readonly size: number };
+    readonly raft: Pick<RaftConfig, 'preVote' | 'electionTimeoutMs'>;
+  };
+  /** By peer: how often its process was found dead. */
+  readonly downs: ReadonlyMap<NodeId, number>;
   readonly node: { readonly replicas: readonly SeenReplica[] } | null;
 }

@@ -11,7 +11,7 @@ import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
 import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
 import type { Membership, MembershipChange } from './membership.ts';
 import { wakeFollower, wakeLeader } from './quiesce.ts';
-import { readIndex, releaseEarlyReads } from './read-index.ts';
+import { leaseUntilMs, readIndex, releaseEarlyReads } from './read-index.ts';
 import { leaveWhenDone, proposeConfigAsLeader } from './reconfigure.ts';
 import { onEntriesLoaded, progressOfAll } from './replication.ts';
 import { becomeFollower } from './roles.ts';
@@ -22,6 +22,7 @@ import type {
   Draft,
   Effects,
   Entry,
+  FollowerView,
   LoadRequest,
   ProposeConfigResult,
   ProposeResult,
@@ -208,7 +209,16 @@ class RaftReplica<P> implements Raft<P> {
     return state.role === 'leader' && isTransferring(state);
   }
 
-  follower(id: ReplicaId): { readonly match: number; readonly heardMs: number } | null {
+  get durableIndex(): number {
+    return this.#core.log.durableIndex;
+  }
+
+  get leaseUntilMs(): number {
+    const { state } = this.#core;
+    return state.role === 'leader' ? leaseUntilMs(state) : -Infinity;
+  }
+
+  follower(id: ReplicaId): FollowerView | null {
     const { state } = this.#core;
     return (state.role === 'leader' && state.byId.get(id)) || null;
   }

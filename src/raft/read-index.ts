@@ -110,8 +110,8 @@ function extendLease<P>(core: Core<P>, { reads }: LeaderState<P>, confirmed: num
   }
 }
 
-function holdsLease<P>(core: Core<P>, { reads, timeoutNowSent }: LeaderState<P>): boolean {
-  return core.nowMs < reads.leaseUntilMs && !timeoutNowSent;
+export function leaseUntilMs<P>({ reads, timeoutNowSent }: LeaderState<P>): number {
+  return timeoutNowSent ? -Infinity : reads.leaseUntilMs;
 }
 
 /** The role or the term ends, and with it all that was asked in it. */
@@ -136,7 +136,7 @@ function takeIn<P>(core: Core<P>, leader: LeaderState<P>, read: PendingRead): vo
   const ready = core.applied >= leader.firstOwnIndex;
   wakeLeader(core, leader);
   if (!ready) leader.reads.early.push(read);
-  else if (holdsLease(core, leader)) answer(core, read, core.commit);
+  else if (core.nowMs < leaseUntilMs(leader)) answer(core, read, core.commit);
   else leader.reads.fresh.push(read);
 }
 

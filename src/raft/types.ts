@@ -336,6 +336,19 @@ export interface ReplicaProgress {
   readonly pendingSnapshot: number;
 }
 
+/** What a leader knows of one follower. */
+export interface FollowerView {
+  /** What it has on disk. */
+  readonly match: number;
+  /** What is sent to it next. */
+  readonly next: number;
+  /** It is not known yet where the logs agree. */
+  readonly probing: boolean;
+  /** The newest read round that it answered. */
+  readonly round: number;
+  readonly heardMs: number;
+}
+
 /** One replica of one Raft group. Synchronous; every call may create effects. */
 export interface Raft<P> {
   step(message: RaftMessage<P>, nowMs: number): void;
@@ -393,8 +406,12 @@ export interface Raft<P> {
   readonly transferee: ReplicaId;
   /** A transfer is at the point where proposals have to wait for its end. */
   readonly transferring: boolean;
-  /** A leader's: what this follower has on disk as known here, and when it was last heard; null = no such. */
-  follower(id: ReplicaId): { readonly match: number; readonly heardMs: number } | null;
+  /** The newest entry that is on the own disk. */
+  readonly durableIndex: number;
+  /** A leader answers reads without a round before this. */
+  readonly leaseUntilMs: number;
+  /** A leader's, of this follower; null = no such. */
+  follower(id: ReplicaId): FollowerView | null;
   /** Log time of the newest entry. */
   readonly lastTimeMs: number;
   /** A leader that has applied an entry of its own term: it may sequence, and its reads can be confirmed. */

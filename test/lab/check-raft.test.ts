@@ -1,9 +1,7 @@
 // Negative controls of the checkers that look at replicas, disks and messages after every step: each wrong
 // state is shown to them by hand, and has to be reported by its rule.
 import { describe, expect, test } from 'vitest';
-import { CheckpointChecker } from '../../src/lab/check-checkpoints.ts';
-import { PromiseChecker } from '../../src/lab/check-promises.ts';
-import { RaftChecker } from '../../src/lab/check-raft.ts';
+import { Checkers } from '../../src/lab/checkers.ts';
 import { World } from '../../src/lab/world.ts';
 import { checkpointKey, firstGeneration, rowKey } from '../../src/storage/keys.ts';
 import type { PeerMessage } from '../../src/transport/types.ts';
@@ -15,19 +13,29 @@ class Lab {
   readonly two = new FakeNode(2);
   readonly three = new FakeNode(3);
   readonly nodes = [this.one, this.two, this.three];
-  private readonly promises = new PromiseChecker(this.world);
-  private readonly raft = new RaftChecker(this.world, this.nodes, this.promises);
-  private readonly checkpoints = new CheckpointChecker(this.world);
+  private readonly checkers = new Checkers(this.world, this.nodes);
 
   look(): void {
-    for (const node of this.nodes) {
-      this.raft.look(node);
-      this.checkpoints.look(node);
-    }
+    for (const node of this.nodes) this.checkers.look(node);
   }
 
   send(from: FakeNode, message: PeerMessage): void {
-    this.promises.look(from, { wallMs: 0, partitions: [0], messages: [message] });
+    this.checkers.sent(from, { wallMs: 0, partitions: [0], messages: [message] });
+  }
+
+  receive(to: FakeNode, message: PeerMessage): void {
+    this.checkers.received(to, { wallMs: 0, partitions: [0], messages: [message] });
+  }
+
+  /** By all. */
+  elect(node: FakeNode, term: number): void {
+    for (const voter of this.nodes) {
+      voter.promise(term, node.id);
+      if (voter === node) continue;
+      const grant = { type: 'VoteReply', term, granted: true, campaign: 7 } as const;
+      this.send(voter, { ...grant, from: voter.id, to: node.id });
+    }
+    Object.assign(node.raft, { role: 'leader', term });
   }
 
   appendOnAll(term: number, text: string): void {
@@ -46,9 +54,7 @@ function ruleBrokenBy(...steps: ((lab: Lab) => void)[]): string | undefined {
   return lab.world.broken?.rule;
 }
 
-const lead = ({ one }: Lab) => {
-  one.raft.role = 'leader';
-};
+const lead = (lab: Lab) => lab.elect(lab.one, 1);
 const appendA = (lab: Lab) => lab.appendOnAll(1, 'a');
 const set = ({ raft }: FakeNode, to: Partial<FakeNode['raft']>) => {
   Object.assign(raft, to);
@@ -66,11 +72,10 @@ test('a sound history breaks no rule', () => {
       for (const { raft } of nodes) raft.applied = 1;
     },
     ({ two }) => two.restart(),
-    ({ one, two }) => {
-      one.raft.role = 'follower';
-      two.raft.term = 2;
-      two.raft.role = 'leader';
-      two.append(2, 'b');
+    (lab) => {
+      lab.one.raft.role = 'follower';
+      lab.elect(lab.two, 2);
+      lab.two.append(2, 'b');
     },
   );
   expect(rule).toBeUndefined();
@@ -121,6 +126,7 @@ describe('the raft checker reports', () => {
       [
         ({ one, two, three }) => {
           one.append(1, 'a', { durable: false });
+          one.raft.durable = 0;
           two.append(1, 'a');
           three.append(1, 'a');
         },
@@ -128,8 +134,12 @@ describe('the raft checker reports', () => {
       ],
     ],
     [
+      'what a replica takes for durable is on its disk',
+      [({ one }) => one.append(1, 'a', { durable: false })],
+    ],
+    [
       'a leader commits by entries of its own term',
-      [appendA, ({ one }) => set(one, { role: 'leader', term: 2 }), ({ one }) => commit(one, 1)],
+      [appendA, (lab) => lab.elect(lab.one, 2), ({ one }) => commit(one, 1)],
     ],
     [
       'log matching',
@@ -186,7 +196,7 @@ test('messages that rest on the disk break no rule', () => {
     (lab) => lab.send(lab.one, ack),
     (lab) => lab.send(lab.one, grant),
     ({ two }) => two.promise(1, 2),
-    (lab) => lab.send(lab.two, { ...request, from: 2, to: 1 }),
+    (lab) => lab.send(lab.two, { ...request, from: 2, to: 1, transfer: true }),
   );
   expect(rule).toBeUndefined();
 });
@@ -232,6 +242,180 @@ describe('the checker of promises reports', () => {
         (lab) => lab.send(lab.one, { ...grant, term: 4 }),
         ({ one }) => one.restart(),
       ],
+    ],
+  ])('%s', (_, rule, steps) => {
+    expect(ruleBrokenBy(...steps)).toBe(rule);
+  });
+});
+
+const asked = { type: 'PreVote', from: 1, to: 2, term: 1, campaign: 6, ...place } as const;
+const leave = {
+  type: 'PreVoteReply' as const,
+  ...{ from: 2, to: 1, term: 1, granted: true, campaign: 6 },
+};
+const heartbeat = { type: 'Heartbeat', from: 3, to: 2, term: 1, commit: 0, round: 1 } as const;
+const ask = (lab: Lab) => lab.receive(lab.two, asked);
+const giveLeave = (lab: Lab) => lab.send(lab.two, leave);
+const campaign = (lab: Lab) => {
+  lab.one.promise(1, 1);
+  lab.send(lab.one, { ...request, lastIndex: 0 });
+};
+
+test('a campaign that a majority gave leave to breaks no rule', () => {
+  expect(ruleBrokenBy(ask, giveLeave, campaign)).toBeUndefined();
+});
+
+test('nor does one that a leader has asked for', () => {
+  const rule = ruleBrokenBy((lab) => {
+    lab.one.promise(1, 1);
+    lab.send(lab.one, { ...request, lastIndex: 0, transfer: true });
+  });
+  expect(rule).toBeUndefined();
+});
+
+describe('the checker of votes reports', () => {
+  test.each<[string, string, ((lab: Lab) => void)[]]>([
+    [
+      'a campaign that nobody gave leave to',
+      'nobody campaigns without the leave of a majority',
+      [campaign],
+    ],
+    [
+      'one that leave was given to for an earlier campaign',
+      'nobody campaigns without the leave of a majority',
+      [
+        (lab) => lab.receive(lab.two, { ...asked, campaign: 5 }),
+        (lab) => lab.send(lab.two, { ...leave, campaign: 5 }),
+        campaign,
+      ],
+    ],
+    [
+      'leave that is given while a leader is heard',
+      'who hears a leader gives no leave to campaign',
+      [
+        (lab) => lab.receive(lab.two, heartbeat),
+        ({ two }) => set(two, { leader: 3 }),
+        ask,
+        giveLeave,
+      ],
+    ],
+    [
+      'leave that a leader gives',
+      'who hears a leader gives no leave to campaign',
+      [(lab) => lab.elect(lab.two, 1), ask, giveLeave],
+    ],
+    [
+      'a leader without the votes of a majority',
+      'a leader has the votes of a majority',
+      [({ one }) => one.promise(1, 1), ({ one }) => set(one, { role: 'leader' })],
+    ],
+    [
+      'a leader that counts its own vote before it is on its disk',
+      'a leader has the votes of a majority',
+      [
+        ({ two }) => two.promise(1, 1),
+        (lab) => lab.send(lab.two, { ...grant, from: 2, to: 1 }),
+        ({ one }) => set(one, { role: 'leader' }),
+      ],
+    ],
+  ])('%s', (_, rule, steps) => {
+    expect(ruleBrokenBy(...steps)).toBe(rule);
+  });
+});
+
+const view = { match: 0, next: 2, probing: false, round: 0, heardMs: 0 };
+const follow = ({ one }: Lab, to: Partial<typeof view>) => {
+  one.raft.followers.set(2, { ...view, ...to });
+};
+const ackOfTwo = (lab: Lab) => {
+  lab.two.promise(1, 1);
+  lab.send(lab.two, { ...ack, from: 2, to: 1 });
+};
+const answerOfTwo = { type: 'HeartbeatOk', from: 2, to: 1, term: 1, round: 1 } as const;
+const refusal = { type: 'AppendReject', from: 2, to: 1, term: 1, prevIndex: 1 } as const;
+const hint = { hintIndex: 0, hintTerm: 0 };
+
+test('a leader that counts what it was told, and goes back for a refusal, breaks no rule', () => {
+  const rule = ruleBrokenBy(
+    appendA,
+    lead,
+    (lab) => {
+      lab.receive(lab.one, { ...refusal, ...hint });
+      follow(lab, { probing: true, next: 1 });
+    },
+    ackOfTwo,
+    (lab) => follow(lab, { match: 1 }),
+    (lab) => lab.send(lab.two, answerOfTwo),
+    (lab) => follow(lab, { match: 1, round: 1 }),
+    (lab) => {
+      lab.one.downs.set(2, 1);
+      follow(lab, { match: 1, round: 1, probing: true });
+    },
+  );
+  expect(rule).toBeUndefined();
+});
+
+describe('the checker of leaders reports', () => {
+  const counts = 'a leader counts only what it was told in its term';
+  const back = 'a leader goes back only for a refusal of its term, or for a dead process';
+  test.each<[string, string, ((lab: Lab) => void)[]]>([
+    [
+      'an entry that was acknowledged in an earlier term',
+      counts,
+      [appendA, ackOfTwo, (lab) => lab.elect(lab.one, 2), (lab) => follow(lab, { match: 1 })],
+    ],
+    ['a round that was not answered', counts, [lead, (lab) => follow(lab, { round: 1 })]],
+    [
+      'an entry that is not on the disk of the follower',
+      'what a leader counts is on the disk of the follower',
+      [appendA, lead, ackOfTwo, ({ two }) => two.forget(1), (lab) => follow(lab, { match: 1 })],
+    ],
+    [
+      'probing after a refusal of what was acknowledged since',
+      back,
+      [
+        appendA,
+        lead,
+        ackOfTwo,
+        (lab) => follow(lab, { match: 1 }),
+        (lab) => {
+          lab.receive(lab.one, { ...refusal, ...hint });
+          follow(lab, { match: 1, probing: true });
+        },
+      ],
+    ],
+    [
+      'going back for a refusal of an earlier term',
+      back,
+      [
+        (lab) => lab.elect(lab.one, 2),
+        (lab) => follow(lab, {}),
+        (lab) => {
+          lab.receive(lab.one, { ...refusal, ...hint });
+          follow(lab, { probing: true });
+        },
+      ],
+    ],
+    [
+      'an acknowledgement taken back',
+      'a leader keeps what was acknowledged to it',
+      [
+        appendA,
+        lead,
+        ackOfTwo,
+        (lab) => follow(lab, { match: 1 }),
+        (lab) => follow(lab, { match: 0, next: 1 }),
+      ],
+    ],
+    [
+      'a lease while another leads a later term',
+      'nobody else leads while a lease holds',
+      [lead, ({ one }) => set(one, { leaseUntilMs: 100 }), (lab) => lab.elect(lab.two, 2)],
+    ],
+    [
+      'a lease that begins then',
+      'nobody else leads while a lease holds',
+      [lead, (lab) => lab.elect(lab.two, 2), ({ one }) => set(one, { leaseUntilMs: 100 })],
     ],
   ])('%s', (_, rule, steps) => {
     expect(ruleBrokenBy(...steps)).toBe(rule);

@@ -3,7 +3,7 @@
 import { createEmptyPayload, encodeEntry } from '../../src/entry.ts';
 import type { SeenEntry, SeenNode, SeenReplica } from '../../src/lab/seen-node.ts';
 import { SortedRows } from '../../src/lab/sorted-rows.ts';
-import { EntryKind, type Role } from '../../src/raft/types.ts';
+import { EntryKind, type FollowerView, type Role } from '../../src/raft/types.ts';
 import { entryKey, firstGeneration, hardStateKey } from '../../src/storage/keys.ts';
 import { encodeHardState } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
@@ -15,7 +15,20 @@ class FakeRaft {
   term = 1;
   commit = 0;
   applied = 0;
+  leader = 0;
+  leaseUntilMs = -Infinity;
+  /** null: the whole log. */
+  durable: number | null = null;
+  readonly followers = new Map<number, FollowerView>();
   readonly log: SeenEntry[] = [];
+
+  get durableIndex(): number {
+    return this.durable ?? this.lastIndex;
+  }
+
+  follower(id: number): FollowerView | null {
+    return this.followers.get(id) ?? null;
+  }
 
   get lastIndex(): number {
     return this.log.length;
@@ -37,9 +50,11 @@ class FakeRaft {
 export class FakeNode implements SeenNode {
   readonly id: number;
   readonly name: string;
-  readonly machine = { incarnation: 1 };
+  readonly machine = { incarnation: 1, monotonicMs: () => this.nowMs };
+  nowMs = 0;
+  readonly downs = new Map<number, number>();
   readonly disk = { damaged: false, rows: new SortedRows() };
-  readonly config = { nodes: { size: 3 } };
+  readonly config = { nodes: { size: 3 }, raft: { preVote: true, electionTimeoutMs: 500 } };
   readonly raft = new FakeRaft();
   checkpointIndex = 0;
 
@@ -65,6 +80,11 @@ export class FakeNode implements SeenNode {
     const head = { index, term, kind: EntryKind.EMPTY, timeMs: 0 };
     const bytes = encodeEntry(partition, { ...head, payload, payloadBytes: 0, chain });
     this.disk.rows.put(nameOf(entryKey({ partition, generation: firstGeneration }, index)), bytes);
+  }
+
+  /** Its disk has lost an entry, and nobody knows. */
+  forget(index: number): void {
+    this.disk.rows.delete(nameOf(entryKey({ partition, generation: firstGeneration }, index)));
   }
 
   promise(term: number, votedFor: number): void {

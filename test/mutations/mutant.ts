@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Mutation, mutated } from './mutation.ts';
+import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -66,13 +66,17 @@ export class Workshop {
 
   /** Throws where the mutation does not fit the source any more. */
   async mutant(mutation: Mutation, seeds: Seeds): Promise<Outcome> {
-    const file = this.at(mutation.file);
-    const source = readFileSync(file, 'utf8');
-    writeFileSync(file, mutated(source, mutation));
+    const sources = new Map<string, string>();
     try {
+      for (const patch of patchesOf(mutation)) {
+        const file = this.at(patch.file);
+        const source = readFileSync(file, 'utf8');
+        if (!sources.has(file)) sources.set(file, source);
+        writeFileSync(file, patched(source, patch, mutation.name));
+      }
       await this.build();
     } finally {
-      writeFileSync(file, source);
+      for (const [file, source] of sources) writeFileSync(file, source);
     }
     return this.lab(seeds);
   }

@@ -1,5 +1,11 @@
 // Bugs of the client: src/client.
-import type { Mutation } from './mutation.ts';
+import type { HiddenMutation, Mutation, Patch } from './mutation.ts';
+
+const oneBack: Patch = {
+  file: 'src/client/subscription.ts',
+  from: 'const place = this.rev > 0 ? { afterRev: this.rev } : { afterSeq };',
+  to: 'const place = this.rev > 0 ? { afterRev: this.rev - 1 } : { afterSeq };',
+};
 
 export const ofClient: readonly Mutation[] = [
   {
@@ -9,6 +15,19 @@ export const ofClient: readonly Mutation[] = [
     file: 'src/client/subscription.ts',
     from: '    this.rev = rev;\n    this.index = index;',
     to: '    this.index = index;',
+  },
+  {
+    name: 'subscription-one-back',
+    class: 'I3',
+    says: 'A subscription that is opened again begins with what was received last, and tells of it again.',
+    ...oneBack,
+    also: [
+      {
+        file: 'src/client/subscription.ts',
+        from: 'if (isKnown) {',
+        to: 'if (isKnown && rev < 0) {',
+      },
+    ],
   },
   {
     name: 'subscription-skips',
@@ -47,11 +66,30 @@ export const ofClient: readonly Mutation[] = [
     to: 'return this.groupsOut >= 0 || this.sentTo === address;',
   },
   {
+    name: 'unknown-is-failed',
+    class: '50',
+    says: 'A refusal after a lost answer is taken to mean that nothing was stored.',
+    file: 'src/client/appends.ts',
+    from: 'if (!isUnknown) return true;',
+    to: 'if (!isUnknown || retryable.size > 0) return true;',
+  },
+  {
     name: 'deadline-says-not-stored',
     class: 'I1',
     says: 'An append that got no answer in time is said not to be stored.',
     file: 'src/client/pending-append.ts',
     from: 'this.fail(this.isUnknown || this.isOut ? unknownAtDeadline : notStoredAtDeadline);',
     to: 'this.fail(notStoredAtDeadline);',
+  },
+];
+
+export const hiddenOfClient: readonly HiddenMutation[] = [
+  {
+    name: 'subscription-asks-one-back',
+    class: 'I3',
+    says: 'A subscription that is opened again asks for what was received last once more.',
+    guard: 'what is known is passed over',
+    pair: 'subscription-one-back',
+    ...oneBack,
   },
 ];

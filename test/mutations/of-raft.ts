@@ -141,6 +141,14 @@ export const ofRaft: readonly Mutation[] = [
   {
     name: 'lease-too-long',
     class: '29',
+    says: 'The lease is kept for three election timeouts.',
+    file: 'src/raft/read-index.ts',
+    from: 'const LEASE_PART = 0.9;',
+    to: 'const LEASE_PART = 3;',
+  },
+  {
+    name: 'lease-far-too-long',
+    class: '29',
     says: 'The lease is kept for ten election timeouts.',
     file: 'src/raft/read-index.ts',
     from: 'const LEASE_PART = 0.9;',

@@ -1,5 +1,11 @@
 // Bugs of what is kept and recovered: src/storage, and the turn that writes it.
-import type { Mutation } from './mutation.ts';
+import type { HiddenMutation, Mutation, Patch } from './mutation.ts';
+
+const linksNotChecked: Patch = {
+  file: 'src/storage/recovery.ts',
+  from: 'checkFollows(partition, last, entry);',
+  to: '',
+};
 
 export const ofStorage: readonly Mutation[] = [
   {
@@ -27,6 +33,14 @@ export const ofStorage: readonly Mutation[] = [
     to: `const all = await readPage(db, entriesRange({ partition, generation: 1 }, 1), { rows: 1e6 });
     const term = all.reduce((last, row) => decodeStoredEntry(partition, last.index + 1, row[1]), { index: 0, term: 0 }).term;
     return { term, votedFor: 0, commit: 0 };`,
+  },
+  {
+    name: 'missing-vote-is-no-vote',
+    class: '4',
+    says: 'A hard state row that is gone is read as term 0, no vote.',
+    file: 'src/storage/recovery.ts',
+    from: "throw corrupt(name, 'is missing while other rows stand');",
+    to: '',
   },
   {
     name: 'term-left-out',
@@ -77,6 +91,23 @@ export const ofStorage: readonly Mutation[] = [
     to: 'if (step.truncateFrom !== null && step.entries.length === 0) {',
   },
   {
+    name: 'old-tail-read-back',
+    class: '12',
+    says: 'Entries that were cut off stay on the disk, and a start reads them back.',
+    file: 'src/node/turn.ts',
+    from: 'if (step.truncateFrom !== null) {',
+    to: 'if (step.truncateFrom !== null && step.entries.length === 0) {',
+    also: [linksNotChecked],
+  },
+  {
+    name: 'stale-rows-admitted',
+    class: '41',
+    says: 'Rows that were read before a checkpoint moved them are taken in after it.',
+    file: 'src/node/turn.ts',
+    from: 'if (replica.rows.version === versions[i]) {',
+    to: 'if (versions[i] !== undefined) {',
+  },
+  {
     name: 'lost-batch-not-noticed',
     class: '13',
     says: 'The ring of batch records is not looked at.',
@@ -99,5 +130,17 @@ export const ofStorage: readonly Mutation[] = [
     file: 'src/storage/record-codec.ts',
     from: 'if (stored.readUInt32BE(crcAt) !== recordCrc(key, value)) {',
     to: 'if (key.length === 0) {',
+  },
+];
+
+export const hiddenOfStorage: readonly HiddenMutation[] = [
+  {
+    name: 'links-not-checked',
+    class: '12',
+    says: 'A start takes entries that do not link to the one before them.',
+    // Without damage, which checksums and numbers find, only what was cut off could be such a tail.
+    guard: 'a truncation removes what it cuts off, in the batch that writes the others',
+    pair: 'old-tail-read-back',
+    ...linksNotChecked,
   },
 ];

@@ -14,7 +14,7 @@ interface Led {
 /** Node 1 leads partitions 0 to 2, of which 0 prefers node 1, 1 node 2 and 2 node 3. */
 function led(): Led {
   const given: string[] = [];
-  const follower = { match: 1000, heardMs: 0 };
+  const follower = { match: 1000, next: 1001, probing: false, round: 0, heardMs: 0 };
   const own = { ready: true, quiesced: false, self: 1, commit: 1000, transferee: 0 };
   const raft = { ...own, follower: () => follower };
   const replicas = [0, 1, 2].map((partition) => ({
