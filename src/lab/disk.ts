@@ -9,6 +9,7 @@ import type {
   DatabaseRange,
   StoredRow,
 } from '../storage/database.ts';
+import { entryKey, firstGeneration, hardStateKey } from '../storage/keys.ts';
 import type { Machine } from './machine.ts';
 import { SortedRows } from './sorted-rows.ts';
 
@@ -17,6 +18,8 @@ type Operations = readonly Operation[];
 
 /** Batches that LevelDB would still have in its log, so that its recovery could skip one. */
 const logBatches = 48;
+/** Some reads take longer than a write. */
+const slowReads = { chance: 0.03, mostMs: 30 } as const;
 
 export interface DiskTimes {
   readonly readMs: number;
@@ -60,7 +63,8 @@ export class Disk {
 
   get readMs(): number {
     const { random } = this.machine;
-    return this.stallLeftMs + this.times.readMs * random.next();
+    const slowMs = random.chance(slowReads.chance) ? slowReads.mostMs * random.next() : 0;
+    return this.stallLeftMs + this.times.readMs * random.next() + slowMs;
   }
 
   stall(ms: number): void {
@@ -122,6 +126,16 @@ export class Disk {
     this.rows.delete(key);
     this.damaged = true;
     return true;
+  }
+
+  /** A vote stands there, and nothing of the log yet. */
+  hasOnlyVote(partition: number): boolean {
+    const first = entryKey({ partition, generation: firstGeneration }, 1).toString('latin1');
+    return this.rows.get(voteKey(partition)) !== undefined && this.rows.get(first) === undefined;
+  }
+
+  loseVote(partition: number): void {
+    this.loseRow((key) => key === voteKey(partition));
   }
 
   /** LevelDB's recovery goes on behind a batch that it could not read. Only while nothing runs on it. */
@@ -247,9 +261,14 @@ class OpenDatabase implements Database {
 
   async close(): Promise<void> {}
 
+  /** As of some moment between its beginning and its end. */
   private read<Result>(answer: () => Result): Promise<Result> {
+    const { world, random } = this.machine;
+    const early = random.chance(0.5) ? { result: answer() } : null;
     return new Promise((resolve) => {
-      this.machine.world.after(this.disk.readMs, this.machine, () => resolve(answer()));
+      world.after(this.disk.readMs, this.machine, () => {
+        resolve(early === null ? answer() : early.result);
+      });
     });
   }
 
@@ -268,6 +287,10 @@ class OpenDatabase implements Database {
       });
     });
   }
+}
+
+function voteKey(partition: number): string {
+  return textOf(hardStateKey(partition));
 }
 
 function textOf(key: Buffer): string {

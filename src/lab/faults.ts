@@ -1,30 +1,22 @@
 // The faults of a run, drawn from its seed: what is done to which machine, disk or link, and for how long.
 // What is counted is what was really done to someone.
+import { checkpointKey, entryKey, firstGeneration, rowsRange } from '../storage/keys.ts';
+import { leaderAfterLeader, leaderWithFew, overdueAnswers, stopAlone } from './fault-stories.ts';
 import {
-  checkpointKey,
-  entryKey,
-  firstGeneration,
-  hardStateKey,
-  rowsRange,
-} from '../storage/keys.ts';
-import type { LabCluster } from './lab-cluster.ts';
+  allLinks,
+  bringBack,
+  cutBoth,
+  type Fault,
+  type FaultLab,
+  isolateOne,
+  kill,
+  leaderOf,
+  nothing,
+} from './fault-tools.ts';
 import type { LabNode } from './lab-node.ts';
-import type { Machine } from './machine.ts';
 import { goodLink, type Link } from './network.ts';
 import type { Random } from './random.ts';
 
-/** Does it, and says how it is undone; null: there was nothing to do it to. */
-type Fault = (lab: FaultLab) => (() => void) | null;
-
-interface FaultLab {
-  readonly cluster: LabCluster;
-  readonly random: Random;
-  /** A node of which the process runs. */
-  readonly node: LabNode | null;
-}
-
-const nothing = () => {};
-const lookMs = 2;
 const readBackMs = 500;
 
 export const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> =
@@ -38,6 +30,8 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     isolate: { weight: 3, begin: isolate },
     'stopped alone': { weight: 3, begin: stopAlone },
     'leader after leader': { weight: 3, begin: leaderAfterLeader },
+    'leader with few': { weight: 3, begin: leaderWithFew },
+    'overdue answers': { weight: 3, begin: overdueAnswers },
     'one-way cut': { weight: 3, begin: (lab) => cutLink(lab, false) },
     'link cut': { weight: 2, begin: (lab) => cutLink(lab, true) },
     halves: { weight: 2, begin: halves },
@@ -80,13 +74,6 @@ export function drawFault(random: Random, among: readonly string[]): string {
   return random.pick(among);
 }
 
-function kill(node: LabNode | null, power: boolean): (() => void) | null {
-  if (node === null) return null;
-  node.supervised = false;
-  node.kill(power);
-  return () => bringBack(node);
-}
-
 /** At some moment of its next write: what it has sent by then rests on what may be lost. */
 function killInWrite({ node, random }: FaultLab): (() => void) | null {
   if (node === null) return null;
@@ -96,11 +83,6 @@ function killInWrite({ node, random }: FaultLab): (() => void) | null {
     node.disk.duringWrite = null;
     bringBack(node);
   };
-}
-
-function bringBack(node: LabNode): void {
-  node.supervised = true;
-  node.start();
 }
 
 function killAll({ cluster, random }: FaultLab): (() => void) | null {
@@ -123,128 +105,9 @@ function stopClient({ cluster, random }: FaultLab): () => void {
   return nothing;
 }
 
-function cutBoth(cluster: LabCluster, one: Machine, other: Machine): () => void {
-  const { network } = cluster;
-  network.cut(one, other);
-  network.cut(other, one);
-  return () => {
-    network.heal(one, other);
-    network.heal(other, one);
-  };
-}
-
 function isolate({ cluster, random }: FaultLab): (() => void) | null {
   if (cluster.nodes.length < 2) return null;
   return isolateOne(cluster, random.pick(cluster.nodes).machine);
-}
-
-function isolateOne(cluster: LabCluster, machine: Machine): () => void {
-  machine.world.say(machine.name, () => 'is cut off from the other nodes');
-  const heals = cluster.nodes
-    .filter((other) => other.machine !== machine)
-    .map((other) => cutBoth(cluster, machine, other.machine));
-  return () => {
-    for (const heal of heals) heal();
-  };
-}
-
-/** A leader: it comes to itself while nobody can tell it that it leads no more. */
-function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
-  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
-  if (cluster.nodes.length < 3 || leader === null) return null;
-  const { heartbeats } = leader;
-  whenever(
-    cluster,
-    () => leader.heartbeats > heartbeats,
-    () => stopNow(cluster, leader, random),
-  );
-  return nothing;
-}
-
-/** It has just sent heartbeats: the answers still reach it, and wait there. */
-function stopNow(cluster: LabCluster, leader: LabNode, random: Random): void {
-  const { world } = cluster;
-  const stopMs = random.pick([300, 700, 1500, 2500, 4000]);
-  leader.machine.stop(stopMs);
-  world.after(200 * random.next(), null, () => {
-    const heal = isolateOne(cluster, leader.machine);
-    world.after(stopMs + 700 * random.next(), null, heal);
-  });
-  // Some find its successor, and write there.
-  world.after(300 + 1200 * random.next(), null, () => {
-    for (const { machine } of cluster.clients) {
-      if (random.chance(0.6)) cluster.network.reset(machine, leader.machine);
-    }
-    world.after(100, null, () => cluster.provoke());
-  });
-  // From when it comes to itself.
-  for (const afterMs of [-20, 100, 250, 400]) {
-    world.after(stopMs + afterMs, null, () => cluster.question(leader, 'newest'));
-  }
-}
-
-/**
- * A leader is cut off with what only it has; its successor dies as soon as it has committed something, and
- * the first one once it has given up what it had.
- */
-function leaderAfterLeader({ cluster, random }: FaultLab): (() => void) | null {
-  const { world } = cluster;
-  const partition = random.below(cluster.shape.partitions);
-  const first = leaderOf(cluster, partition);
-  if (cluster.nodes.length < 3 || first === null) return null;
-  const raftOf = ({ node }: LabNode) => node?.replicas[partition]?.raft;
-  const lastIndex = raftOf(first)?.lastIndex;
-  const successor = () => {
-    const next = leaderOf(cluster, partition);
-    return next !== first && next !== null && raftOf(next)?.ready ? next : null;
-  };
-  const killFor = (node: LabNode | null) => {
-    if (cluster.isHealed) return;
-    const start = kill(node, random.chance(0.5));
-    world.after(500 + 2000 * random.next(), null, () => start?.());
-  };
-  const cutOff = () => {
-    const heal = isolateOne(cluster, first.machine);
-    cluster.provoke();
-    const succeeded = () => {
-      killFor(successor());
-      heal();
-      const next = random.chance(0.5)
-        ? () => killFor(first.node === null ? null : first)
-        : () => giveTo(cluster, partition, first);
-      world.after(1500 * random.next(), null, next);
-    };
-    whenever(cluster, () => successor() !== null, succeeded);
-  };
-  whenever(cluster, () => raftOf(first)?.lastIndex !== lastIndex, cutOff);
-  return nothing;
-}
-
-function giveTo(cluster: LabCluster, partition: number, to: LabNode): void {
-  const leader = leaderOf(cluster, partition);
-  leader?.node?.transferLeadership(partition, to.id).catch(nothing);
-}
-
-/** Once it holds, or after 4 s; never once the faults are over. */
-function whenever(cluster: LabCluster, holds: () => boolean, call: () => void): void {
-  const { world } = cluster;
-  const untilMs = world.nowMs + 4000;
-  const look = () => {
-    if (cluster.isHealed) return;
-    if (holds() || world.nowMs > untilMs) call();
-    else world.after(lookMs, null, look);
-  };
-  look();
-}
-
-/** Of the newest term. */
-function leaderOf({ nodes }: LabCluster, partition: number): LabNode | null {
-  const termOf = ({ node }: LabNode) => {
-    const raft = node?.replicas[partition]?.raft;
-    return raft?.role === 'leader' ? raft.term : 0;
-  };
-  const [newest] = nodes.filter((node) => termOf(node) > 0).sort((a, b) => termOf(b) - termOf(a));
-  return newest ?? null;
 }
 
 function cutLink({ cluster, random }: FaultLab, both: boolean): (() => void) | null {
@@ -314,12 +177,6 @@ function worsen({ cluster, random }: FaultLab, change: (link: Link) => void): ((
   return () => {
     for (const link of links) Object.assign(link, goodLink);
   };
-}
-
-function allLinks({ nodes, network }: LabCluster): Link[] {
-  return nodes.flatMap((from) =>
-    nodes.filter((to) => to !== from).map((to) => network.link(from.machine, to.machine)),
-  );
 }
 
 function stallDisk({ cluster, node, random }: FaultLab): (() => void) | null {
@@ -394,9 +251,11 @@ function loseRow({ cluster, node, random }: FaultLab): (() => void) | null {
   const first = entryKey({ partition, generation: firstGeneration }, 0).toString('latin1');
   const beforeIndex = first.slice(0, -entryIndexLength);
   const isEntry = (key: string) => key.length === first.length && key.startsWith(beforeIndex);
-  const vote = hardStateKey(partition).toString('latin1');
-  const among = random.chance(0.5) ? [vote] : node.disk.rows.keys().filter(isEntry).slice(-20, -1);
-  node.disk.loseRow((key) => among.includes(key));
+  if (random.chance(0.5)) node.disk.loseVote(partition);
+  else {
+    const among = node.disk.rows.keys().filter(isEntry).slice(-20, -1);
+    node.disk.loseRow((key) => among.includes(key));
+  }
   return start;
 }
 

@@ -1,6 +1,7 @@
 // One run of the lab: a cluster and its clients under one seed. First come faults, and nothing may break;
 // then the faults end, and everything must come to its end: every operation answered, all replicas equal.
 // At last what clients saw is judged against what is stored.
+import { loseFirstVote, loseLast } from './fault-stories.ts';
 import { drawFault, faults } from './faults.ts';
 import { healMs, judge, judgeLiveness, judgeModeration } from './judge.ts';
 import { LabCluster } from './lab-cluster.ts';
@@ -52,14 +53,17 @@ async function play(world: World): Promise<Played> {
   const shape = drawShape(world.random);
   const cluster = new LabCluster(world, shape);
   const workload = new Workload(cluster);
+  const random = world.random.fork();
   const moderation = world.random.chance(0.3) ? new Moderation(cluster) : null;
   cluster.start();
+  if (world.judges && random.chance(0.1)) loseFirstVote(cluster, random);
   await world.run(phases.calmMs);
   const done = world.judges ? await runFaults(cluster) : {};
   await world.run(phases.faultsMs);
   cluster.heal();
   workload.stop();
   moderation?.stop();
+  if (world.judges && random.chance(0.15)) loseLast(cluster, random);
   world.say('lab', () => 'the faults end');
   const healedMs = world.nowMs;
   const isOver = () => workload.isOver && moderation?.isOver !== false;

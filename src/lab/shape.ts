@@ -32,7 +32,7 @@ export interface Shape {
 }
 
 export function drawShape(random: Random): Shape {
-  const nodes = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 4, 2, 1]);
+  const nodes = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 5, 4, 2, 1]);
   return {
     nodes,
     partitions: random.pick([1, 1, 2, 4]),
