@@ -24,20 +24,19 @@ interface Known {
   next: number;
   probing: boolean;
   round: number;
-  downs: number;
 }
 
 interface Partition {
   /** The newest term in which anyone has led. */
   newestTerm: number;
-  /** By leader, then by follower. */
-  readonly known: Map<SeenNode, Map<SeenNode, Known>>;
+  /** By leader, then in the order of the nodes. */
+  readonly known: Map<SeenNode, Known[]>;
   readonly leases: Map<SeenNode, number>;
 }
 
-/** An append of the leader's own term, after this entry, was refused. */
-interface Refused {
-  readonly by: number;
+/** Why a leader may go back: a follower refused what follows this entry, or its process is dead. */
+interface Reason {
+  readonly from: number;
   readonly prevIndex: number;
 }
 
@@ -47,7 +46,7 @@ export class LeaderChecker {
   private readonly sayings: Sayings;
   private readonly partitions: Partition[] = [];
   /** By leader and partition: what has arrived in this step. */
-  private readonly refused = new Map<SeenNode, Refused[][]>();
+  private readonly reasons = new Map<SeenNode, Reason[][]>();
 
   constructor(world: World, nodes: readonly SeenNode[], sayings: Sayings) {
     this.world = world;
@@ -71,56 +70,63 @@ export class LeaderChecker {
       const partition = partitions[i] ?? 0;
       const raft = node.node?.replicas[partition]?.raft;
       if (message.type !== 'AppendReject' || message.term !== raft?.term) continue;
-      const all = this.refused.get(node) ?? [];
-      this.refused.set(node, all);
-      all[partition] ??= [];
-      all[partition].push({ by: message.from, prevIndex: message.prevIndex });
+      this.note(node, partition, message);
+    }
+  }
+
+  /** The process of `peer` was found dead. */
+  down(node: SeenNode, peer: number): void {
+    for (const { partition } of node.node?.replicas ?? []) {
+      this.note(node, partition, { from: peer, prevIndex: Infinity });
     }
   }
 
   /** After every step of a node. */
   look(node: SeenNode, replica: SeenReplica): void {
     if (replica.raft.role === 'leader') this.lookAtFollowers(node, replica);
-    const refused = this.refused.get(node)?.[replica.partition];
-    if (refused !== undefined && refused.length > 0) refused.length = 0;
+    const reasons = this.reasons.get(node)?.[replica.partition];
+    if (reasons !== undefined && reasons.length > 0) reasons.length = 0;
+  }
+
+  private note(node: SeenNode, partition: number, { from, prevIndex }: Reason): void {
+    const all = this.reasons.get(node) ?? [];
+    this.reasons.set(node, all);
+    all[partition] ??= [];
+    all[partition].push({ from, prevIndex });
   }
 
   private lookAtFollowers(node: SeenNode, replica: SeenReplica): void {
     const { raft, partition } = replica;
     const { known, leases } = this.of(partition);
-    let followers = known.get(node);
-    if (followers === undefined) {
-      followers = new Map();
-      known.set(node, followers);
-    }
-    for (const other of this.nodes) {
+    const followers = known.get(node) ?? [];
+    if (followers.length === 0) known.set(node, followers);
+    for (const [i, other] of this.nodes.entries()) {
       const view = raft.follower(other.id);
-      if (view !== null) this.lookAtFollower({ node, replica, other, view, followers });
+      if (view === null) continue;
+      const before = followers[i];
+      if (before === undefined || before.term !== raft.term) {
+        const { match, next, probing, round } = view;
+        followers[i] = { term: raft.term, match, next, probing, round };
+        if (match > 0 || round > 0) this.lookAtAnswers({ node, replica, other, view });
+      } else if (isChanged(before, view)) {
+        this.lookAtFollower({ node, replica, other, view }, before);
+      }
     }
     if (leases.get(node) === raft.leaseUntilMs) return;
     leases.set(node, raft.leaseUntilMs);
     this.lookAtLease(node, replica);
   }
 
-  private lookAtFollower(seen: Seen): void {
-    const { node, replica, other, view, followers } = seen;
-    const { term } = replica.raft;
-    const downs = node.downs.get(other.id) ?? 0;
+  private lookAtFollower(seen: Seen, before: Known): void {
+    const { node, replica, other, view } = seen;
     const { match, next, probing, round } = view;
-    const before = followers.get(other);
-    if (before?.term !== term) {
-      followers.set(other, { term, match, next, probing, round, downs });
-      if (match > 0 || round > 0) this.lookAtAnswers(seen);
-      return;
-    }
     if (match !== before.match || round !== before.round) this.lookAtAnswers(seen);
     if (match < before.match) {
       const detail = `counts entry ${match} of ${other.name} after entry ${before.match}`;
       this.broken(rules.kept, node, replica, detail);
     }
-    const isBack = probing && (!before.probing || next < before.next);
-    if (isBack && downs === before.downs) this.lookAtRefusals(seen);
-    Object.assign(before, { match, next, probing, round, downs });
+    if (probing && (!before.probing || next < before.next)) this.lookAtReasons(seen);
+    Object.assign(before, { match, next, probing, round });
   }
 
   private lookAtAnswers({ node, replica, other, view }: Seen): void {
@@ -147,9 +153,9 @@ export class LeaderChecker {
   }
 
   /** Of what was acknowledged since, a refusal says nothing. */
-  private lookAtRefusals({ node, replica, other, view }: Seen): void {
-    const refused = this.refused.get(node)?.[replica.partition] ?? [];
-    if (refused.some(({ by, prevIndex }) => by === other.id && prevIndex > view.match)) return;
+  private lookAtReasons({ node, replica, other, view }: Seen): void {
+    const reasons = this.reasons.get(node)?.[replica.partition] ?? [];
+    if (reasons.some(({ from, prevIndex }) => from === other.id && prevIndex > view.match)) return;
     const goes = `goes back to entry ${view.next} with ${other.name}, which has ${view.match}`;
     this.broken(rules.back, node, replica, goes);
   }
@@ -183,9 +189,17 @@ interface Seen {
   readonly replica: SeenReplica;
   readonly other: SeenNode;
   readonly view: FollowerView;
-  readonly followers: Map<SeenNode, Known>;
 }
 
 interface Counted extends Pick<Seen, 'node' | 'replica' | 'other'> {
   readonly match: number;
+}
+
+function isChanged(before: Known, { match, next, probing, round }: FollowerView): boolean {
+  return (
+    match !== before.match ||
+    next !== before.next ||
+    probing !== before.probing ||
+    round !== before.round
+  );
 }

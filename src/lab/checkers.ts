@@ -40,6 +40,11 @@ export class Checkers {
     this.leaders.received(node, batch);
   }
 
+  /** A node has found that the process of `peer` is dead. */
+  down(node: SeenNode, peer: number): void {
+    this.leaders.down(node, peer);
+  }
+
   /** After every step of the node. */
   look(node: SeenNode): void {
     this.raft.look(node);

@@ -19,7 +19,7 @@ type Operations = readonly Operation[];
 /** Batches that LevelDB would still have in its log, so that its recovery could skip one. */
 const logBatches = 48;
 /** Some reads take longer than a write. */
-const slowReads = { chance: 0.03, mostMs: 30 } as const;
+const slowReads = { chance: 0.03, mostMs: 60 } as const;
 
 export interface DiskTimes {
   readonly readMs: number;
@@ -34,6 +34,8 @@ export class Disk {
   /** A batch in the middle is gone, and later ones are there. */
   lostBatch = false;
   full = false;
+  /** Every read takes long. */
+  isBusy = false;
   /** The next sync fails. */
   failsSync = false;
   /** Called once, at some moment of the next write. */
@@ -63,7 +65,8 @@ export class Disk {
 
   get readMs(): number {
     const { random } = this.machine;
-    const slowMs = random.chance(slowReads.chance) ? slowReads.mostMs * random.next() : 0;
+    const isSlow = this.isBusy || random.chance(slowReads.chance);
+    const slowMs = isSlow ? slowReads.mostMs * random.next() : 0;
     return this.stallLeftMs + this.times.readMs * random.next() + slowMs;
   }
 
@@ -74,6 +77,7 @@ export class Disk {
   endFaults(): void {
     this.stalledUntilMs = 0;
     this.full = false;
+    this.isBusy = false;
     this.failsSync = false;
     this.duringWrite = null;
   }

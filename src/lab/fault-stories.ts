@@ -144,7 +144,17 @@ export function overdueAnswers({ cluster, random }: FaultLab): (() => void) | nu
   };
   const giveBack = () => {
     giveTo(cluster, partition, first);
-    whenever(cluster, () => leaderOf(cluster, partition) === first, heal);
+    whenever(cluster, () => leaderOf(cluster, partition) === first, hearAgain);
+  };
+  const matchOfLate = () => first.node?.replicas[partition]?.raft.follower(late.id)?.match ?? 0;
+  const hearAgain = () => {
+    heal();
+    // Its overdue answers find it in the middle of catching up.
+    whenever(
+      cluster,
+      () => matchOfLate() > 0,
+      () => late.disk.stall(400),
+    );
   };
   world.after(300 * random.next(), null, giveAway);
   return nothing;

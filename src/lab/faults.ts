@@ -8,6 +8,7 @@ import {
   cutBoth,
   type Fault,
   type FaultLab,
+  giveTo,
   isolateOne,
   kill,
   leaderOf,
@@ -16,6 +17,7 @@ import {
 import type { LabNode } from './lab-node.ts';
 import { goodLink, type Link } from './network.ts';
 import type { Random } from './random.ts';
+import { smallQueue } from './shape.ts';
 
 const readBackMs = 500;
 
@@ -49,6 +51,8 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     duplicates: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.duplicate = 0.3)) },
     reordering: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.reorder = 0.3)) },
     'disk stall': { weight: 3, begin: stallDisk },
+    flood: { weight: 2, begin: flood },
+    'busy disk': { weight: 2, begin: busyDisk },
     'failed fsync': { weight: 1, begin: failSync },
     'full disk': { weight: 1, begin: fillDisk },
     'clock step': { weight: 2, begin: stepClock },
@@ -186,6 +190,32 @@ function stallDisk({ cluster, node, random }: FaultLab): (() => void) | null {
   (isLeader ? leader : node).disk.stall(random.pick([30, 100, 600, 2000]));
   // Queues fill.
   for (let left = isLeader ? 2 : 0; left > 0; left -= 1) cluster.provoke();
+  return nothing;
+}
+
+/** What a leader looks up for repeats and for new messages is moved by checkpoints meanwhile. */
+function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
+  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
+  if (leader === null) return null;
+  const { disk } = leader;
+  disk.isBusy = true;
+  for (let i = 0; i < 20; i += 1) {
+    cluster.world.after(1000 * random.next(), null, () => cluster.repeat());
+  }
+  return () => {
+    disk.isBusy = false;
+  };
+}
+
+/** A small queue overflows, or leadership is given away, while more is on its way. */
+function flood({ cluster, random }: FaultLab): () => void {
+  const { shape, nodes, world } = cluster;
+  const partition = random.below(shape.partitions);
+  const isSmall = shape.limits.queuedCommandsMax === smallQueue;
+  if (isSmall) for (const { disk } of nodes) disk.stall(random.pick([30, 60]));
+  cluster.flood();
+  const to = random.pick(nodes);
+  if (!isSmall) world.after(80 * random.next(), null, () => giveTo(cluster, partition, to));
   return nothing;
 }
 

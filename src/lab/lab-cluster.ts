@@ -27,6 +27,10 @@ export class LabCluster {
   readonly checkers: Checkers;
   /** Makes clients write at once, much. */
   provoke: () => void = () => {};
+  /** Makes clients write one message after the other, faster than they are answered. */
+  flood: () => void = () => {};
+  /** Makes a client say something again, and something new. */
+  repeat: () => void = () => {};
   /** Makes a client ask that node alone for what is newest, or for everything. */
   question: (node: LabNode, what: 'newest' | 'everything') => void = () => {};
   /** The faults are over. */

@@ -36,8 +36,6 @@ export class LabNode {
   readonly ends: string[] = [];
   /** Frames with heartbeats that it sent. */
   heartbeats = 0;
-  /** By peer: how often its process was found dead. */
-  readonly downs = new Map<NodeId, number>();
   /** Started again by itself after an end. */
   supervised = true;
   private readonly network: Network;
@@ -116,7 +114,7 @@ export class LabNode {
         if (batch.messages.some(({ type }) => type === 'Heartbeat')) this.heartbeats += 1;
       },
       received: (batch) => this.checkers.received(this, batch),
-      down: (peer) => this.downs.set(peer, (this.downs.get(peer) ?? 0) + 1),
+      down: (peer) => this.checkers.down(this, peer),
     };
   }
 

@@ -40,7 +40,5 @@ export interface SeenNode {
     readonly nodes: { readonly size: number };
     readonly raft: Pick<RaftConfig, 'preVote' | 'electionTimeoutMs'>;
   };
-  /** By peer: how often its process was found dead. */
-  readonly downs: ReadonlyMap<NodeId, number>;
   readonly node: { readonly replicas: readonly SeenReplica[] } | null;
 }

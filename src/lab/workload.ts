@@ -28,6 +28,8 @@ const freshReadMs = 200;
 /** Of one client, that wait for their answer: each asks again and again. */
 const freshReadsMax = 4;
 const recentAppends = 5;
+/** Of one client: fewer than a small queue takes. */
+const floodAppends = 45;
 
 export class Workload {
   readonly recorder: Recorder;
@@ -70,6 +72,11 @@ export class Workload {
     cluster.provoke = () => {
       for (const client of cluster.clients) this.writeNow(client);
     };
+    cluster.flood = () => {
+      const conversation = this.random.pick(this.conversations);
+      for (const client of cluster.clients) this.flood(client, conversation);
+    };
+    cluster.repeat = () => this.repeat(this.random.pick(cluster.clients));
     cluster.question = ({ id }, what) => this.readAllAt(addressOf(id), what);
     this.apps = new Apps(cluster, this.recorder, this.conversations);
   }
@@ -104,9 +111,12 @@ export class Workload {
     }
   }
 
-  private newAppend({ machine }: LabClient, random: Random): Sent {
+  private newAppend(
+    { machine }: LabClient,
+    random: Random,
+    conversation = random.pick(this.conversations),
+  ): Sent {
     const value = this.recorder.newValue();
-    const conversation = random.pick(this.conversations);
     const body = bodyOf(value, random);
     const append = { conversation, sender: machine.name, key: value, body };
     return { append, value, isRetry: false };
@@ -156,6 +166,21 @@ export class Workload {
     this.open -= 1;
   }
 
+  /** One after the other, into one conversation, without waiting for answers. */
+  private async flood(of: LabClient, conversation: string): Promise<void> {
+    if (this.stopping) return;
+    this.open += 1;
+    const { random } = of.machine;
+    const ends: Promise<boolean>[] = [];
+    for (let left = floodAppends; left > 0; left -= 1) {
+      const sent = this.newAppend(of, random, conversation);
+      ends.push(this.append(of, sent, this.recorder.newProcess()));
+      await of.machine.pass(2 * random.next());
+    }
+    await Promise.all(ends);
+    this.open -= 1;
+  }
+
   /** All at once, or each before the one before it is answered. */
   private async burst(of: LabClient, random: Random, most = 12): Promise<void> {
     const gapMs = random.pick([0, 1, 5]);
@@ -172,6 +197,17 @@ export class Workload {
     if (this.sent.length === 0) return true;
     const among = random.chance(0.5) ? this.sent.slice(-recentAppends) : this.sent;
     return this.append(of, { ...random.pick(among), isRetry: true }, process);
+  }
+
+  private async repeat(of: LabClient): Promise<void> {
+    if (this.stopping) return;
+    this.open += 1;
+    const { random } = of.machine;
+    await Promise.all([
+      this.retry(of, random, this.recorder.newProcess()),
+      this.append(of, this.newAppend(of, random), this.recorder.newProcess()),
+    ]);
+    this.open -= 1;
   }
 
   /** By two clients at once. */

@@ -27,6 +27,10 @@ class Lab {
     this.checkers.received(to, { wallMs: 0, partitions: [0], messages: [message] });
   }
 
+  findDead(node: FakeNode, peer: FakeNode): void {
+    this.checkers.down(node, peer.id);
+  }
+
   /** By all. */
   elect(node: FakeNode, term: number): void {
     for (const voter of this.nodes) {
@@ -348,7 +352,7 @@ test('a leader that counts what it was told, and goes back for a refusal, breaks
     (lab) => lab.send(lab.two, answerOfTwo),
     (lab) => follow(lab, { match: 1, round: 1 }),
     (lab) => {
-      lab.one.downs.set(2, 1);
+      lab.findDead(lab.one, lab.two);
       follow(lab, { match: 1, round: 1, probing: true });
     },
   );

@@ -52,7 +52,6 @@ export class FakeNode implements SeenNode {
   readonly name: string;
   readonly machine = { incarnation: 1, monotonicMs: () => this.nowMs };
   nowMs = 0;
-  readonly downs = new Map<number, number>();
   readonly disk = { damaged: false, rows: new SortedRows() };
   readonly config = { nodes: { size: 3 }, raft: { preVote: true, electionTimeoutMs: 500 } };
   readonly raft = new FakeRaft();
