@@ -58,7 +58,7 @@ export class AppendSession {
     position: number,
     frameRefusal: Refusal | null,
   ): void {
-    const { node, order } = this;
+    const { node } = this;
     const groupRefusal = frameRefusal ?? checkGroup(node, raw);
     const partition = groupRefusal === null ? raw.partition : undefined;
     const commands = raw.commands.map((bytes) => {
@@ -81,7 +81,7 @@ export class AppendSession {
       bytes: raw.bytes,
       atomic: raw.atomic,
       restart: raw.restart,
-      session: order,
+      session: this.order.nextGroup(),
       done: answered,
       later: (slot, outcome) => {
         if (isAnswered) this.answerHeld(frame.frame, position, slot, outcome);

@@ -131,13 +131,13 @@ export function overdueAnswers({ cluster, random }: FaultLab): (() => void) | nu
     network.link(first.machine, late.machine),
     network.link(late.machine, first.machine),
   ];
-  Object.assign(there, { loss: 0.4 });
-  Object.assign(back, { slowMs: random.pick([200, 500, 1000]), reorder: 1 });
+  Object.assign(there, { loss: 0.6 });
+  Object.assign(back, { slowMs: random.between(300, 600), reorder: 1 });
   const heal = () => {
     for (const link of [there, back]) Object.assign(link, goodLink);
     for (const each of heals) each();
   };
-  cluster.provoke();
+  for (const afterMs of [0, 40, 80]) world.after(afterMs, null, () => cluster.provoke());
   const giveAway = () => {
     giveTo(cluster, partition, random.pick(rest));
     whenever(cluster, () => leaderOf(cluster, partition) !== first, giveBack);
@@ -153,10 +153,10 @@ export function overdueAnswers({ cluster, random }: FaultLab): (() => void) | nu
     whenever(
       cluster,
       () => matchOfLate() > 0,
-      () => late.disk.stall(400),
+      () => late.disk.stall(600),
     );
   };
-  world.after(300 * random.next(), null, giveAway);
+  world.after(100 + 200 * random.next(), null, giveAway);
   return nothing;
 }
 

@@ -33,7 +33,7 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     'stopped alone': { weight: 3, begin: stopAlone },
     'leader after leader': { weight: 3, begin: leaderAfterLeader },
     'leader with few': { weight: 3, begin: leaderWithFew },
-    'overdue answers': { weight: 3, begin: overdueAnswers },
+    'overdue answers': { weight: 4, begin: overdueAnswers },
     'one-way cut': { weight: 3, begin: (lab) => cutLink(lab, false) },
     'link cut': { weight: 2, begin: (lab) => cutLink(lab, true) },
     halves: { weight: 2, begin: halves },

@@ -5,7 +5,7 @@ import { type CommandsHeader, plainSlot } from '../order/header.ts';
 import type { KeyPlace } from '../order/page.ts';
 import type { Placed } from '../order/sequencer.ts';
 import type { WaitOver } from './holds.ts';
-import type { SessionOrder } from './session-order.ts';
+import type { GroupOrder } from './session-order.ts';
 
 /** Stored: the numbers of the message, the original's where it is a duplicate. */
 export interface Stored {
@@ -52,7 +52,7 @@ export interface Group {
   readonly atomic: boolean;
   readonly restart: readonly string[];
   /** null: a unary append. */
-  readonly session: SessionOrder | null;
+  readonly session: GroupOrder | null;
   /** Called once, with one outcome for each command. */
   readonly done: (outcomes: readonly Outcome[]) => void;
   /** Called once for each command whose outcome was `held`; before `done` where it ends that soon. */

@@ -149,8 +149,16 @@ export const ofOrder: readonly Mutation[] = [
     class: 'I4',
     says: 'On a session what follows a refused append is stored all the same.',
     file: 'src/node/session-order.ts',
-    from: 'return this.broken.size > 0 && this.broken.has(conversation);',
-    to: 'return this.broken.size > 1_000_000 && this.broken.has(conversation);',
+    from: 'if (this.broken.size === 0) return false;',
+    to: 'if (this.broken.size < 1_000_000) return false;',
+  },
+  {
+    name: 'restart-forgives-later',
+    class: 'I4',
+    says: 'A restart that waited forgives what was refused behind it meanwhile.',
+    file: 'src/node/session-order.ts',
+    from: 'if (known.last < this.number) this.broken.delete(conversation);',
+    to: 'if (known.first > 0) this.broken.delete(conversation);',
   },
   {
     name: 'feed-skips',

@@ -1,6 +1,7 @@
 // The way of commands through the queue and the real sequencer: batches whole or not at all, order
 // on a stream, limits.
 import { describe, expect, test } from 'vitest';
+import { refuseGroup } from '../../src/node/groups.ts';
 import { outOfOrder, SessionOrder } from '../../src/node/session-order.ts';
 import { command, group, Leader, malformed, saying, submit } from './leader.ts';
 
@@ -154,12 +155,20 @@ describe('order on a stream', () => {
 
   test('a refused command refuses all later ones of its conversation until it is restarted', () => {
     const leader = new Leader();
-    const session = new SessionOrder();
-    const broken = group([saying('a'), never, saying('b'), inB], { session });
-    const later = group([saying('c'), inB], { session });
-    const whole = group([saying('d'), saying('e')], { session, atomic: true });
-    const restarted = group([saying('f'), never, saying('g')], { session, restart: ['g:a'] });
-    const others = group([saying('h')], { session: new SessionOrder() });
+    const order = new SessionOrder();
+    const broken = group([saying('a'), never, saying('b'), inB], {
+      session: order.nextGroup(),
+    });
+    const later = group([saying('c'), inB], { session: order.nextGroup() });
+    const whole = group([saying('d'), saying('e')], {
+      session: order.nextGroup(),
+      atomic: true,
+    });
+    const restarted = group([saying('f'), never, saying('g')], {
+      session: order.nextGroup(),
+      restart: ['g:a'],
+    });
+    const others = group([saying('h')], { session: new SessionOrder().nextGroup() });
     const unary = group([saying('i')]);
     submit(leader, broken, later, whole, restarted, others, unary);
     leader.commit();
@@ -173,7 +182,7 @@ describe('order on a stream', () => {
   });
 
   test('a command refused at the edge breaks its conversation as any refusal does', () => {
-    const session = new SessionOrder();
+    const session = new SessionOrder().nextGroup();
     const leader = new Leader();
     const refused = group([malformed], { session });
     submit(leader, refused);
@@ -182,23 +191,46 @@ describe('order on a stream', () => {
   });
 
   test('a stream that broke too many conversations has to end', () => {
-    const session = new SessionOrder();
+    const order = new SessionOrder();
+    const session = order.nextGroup();
     for (let i = 0; i < 65_536; i++) session.break(`g:${i}`);
     session.break('g:0');
-    expect(session.isOverfull).toBe(false);
+    expect(order.isOverfull).toBe(false);
     session.break('g:more');
-    expect(session.isOverfull).toBe(true);
-    session.restart(['g:0', 'g:1']);
-    expect([session.isBroken('g:0'), session.isBroken('g:2')]).toEqual([false, true]);
+    expect(order.isOverfull).toBe(true);
+    const next = order.nextGroup();
+    next.restart(['g:0', 'g:1']);
+    expect([next.isBroken('g:0'), next.isBroken('g:2')]).toEqual([false, true]);
   });
 
   test('the end of a term breaks the order of every conversation that was on its way', () => {
     const leader = new Leader();
-    const session = new SessionOrder();
+    const session = new SessionOrder().nextGroup();
     submit(leader, group([saying('a')], { session }));
     leader.room = 1;
     leader.queue.push(group([inB], { session }));
     leader.lose();
     expect([session.isBroken('g:a'), session.isBroken('g:b')]).toEqual([true, true]);
+  });
+
+  test('a restart that waited forgives nothing that was refused behind it meanwhile', () => {
+    const leader = new Leader();
+    const order = new SessionOrder();
+    order.nextGroup().break('g:a');
+    const waiting = group([saying('a')], { session: order.nextGroup(), restart: ['g:a'] });
+    leader.queue.push(waiting);
+    const busy = { reason: 'BUSY', message: 'the queue is full' } as const;
+    refuseGroup(group([saying('b')], { session: order.nextGroup() }), busy);
+    const behind = group([saying('c')], { session: order.nextGroup() });
+    submit(leader, behind);
+    leader.commit();
+    expect([waiting.answer(), behind.answer()]).toEqual([['seq 1'], ['SESSION_ORDER']]);
+    const named = group([saying('b'), saying('c')], {
+      session: order.nextGroup(),
+      restart: ['g:a'],
+    });
+    submit(leader, named);
+    leader.commit();
+    expect(named.answer()).toEqual(['seq 2', 'seq 3']);
   });
 });
