@@ -39,6 +39,7 @@ function stopNow(cluster: LabCluster, leader: LabNode, random: Random): void {
   });
   // Some find its successor, and write there.
   world.after(300 + 1200 * random.next(), null, () => {
+    if (cluster.isHealed) return;
     for (const { machine } of cluster.clients) {
       if (random.chance(0.6)) cluster.network.reset(machine, leader.machine);
     }

@@ -51,6 +51,7 @@ export function isolateOne(cluster: LabCluster, machine: Machine): () => void {
 }
 
 export function giveTo(cluster: LabCluster, partition: number, to: LabNode): void {
+  if (cluster.isHealed) return;
   const leader = leaderOf(cluster, partition);
   leader?.node?.transferLeadership(partition, to.id).catch(nothing);
 }
