@@ -107,6 +107,24 @@ export class Cluster {
     });
   }
 
+  /** Resolves once each partition is led by the node that it prefers: what the balance does within half a minute. */
+  async spreadLeaders(deadlineMs = 20_000): Promise<void> {
+    await until('every partition is led by the node it prefers', deadlineMs, async () => {
+      const leaders = await this.leaders();
+      const moves = leaders.map(async (leader, partition) => {
+        const to = this.nodes[partition % this.nodes.length]?.id ?? leader;
+        if (leader === to || leader === 0) return leader === to;
+        const { address } = this.node(leader);
+        const asked = { partition, node: to };
+        // Refused where it has just moved: looked at again.
+        const moved = this.transport.call(address, rpcs.transferLeadership, asked, statusTimeoutMs);
+        await moved.catch(() => {});
+        return false;
+      });
+      return (await Promise.all(moves)).every(Boolean);
+    });
+  }
+
   /** Resolves once every node has applied what is committed by now. */
   async caughtUp(deadlineMs = 20_000): Promise<void> {
     const now = await this.statuses();

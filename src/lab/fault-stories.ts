@@ -6,6 +6,7 @@ import {
   giveTo,
   isolateOne,
   kill,
+  later,
   leaderOf,
   nothing,
   whenever,
@@ -30,24 +31,22 @@ export function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
 
 /** It has just sent heartbeats: the answers still reach it, and wait there. */
 function stopNow(cluster: LabCluster, leader: LabNode, random: Random): void {
-  const { world } = cluster;
   const stopMs = random.pick([300, 700, 1500, 2500, 4000]);
   leader.machine.stop(stopMs);
-  world.after(200 * random.next(), null, () => {
+  later(cluster, 200 * random.next(), () => {
     const heal = isolateOne(cluster, leader.machine);
-    world.after(stopMs + 700 * random.next(), null, heal);
+    cluster.world.after(stopMs + 700 * random.next(), null, heal);
   });
   // Some find its successor, and write there.
-  world.after(300 + 1200 * random.next(), null, () => {
-    if (cluster.isHealed) return;
+  later(cluster, 300 + 1200 * random.next(), () => {
     for (const { machine } of cluster.clients) {
       if (random.chance(0.6)) cluster.network.reset(machine, leader.machine);
     }
-    world.after(100, null, () => cluster.provoke());
+    later(cluster, 100, () => cluster.provoke());
   });
   // From when it comes to itself.
   for (const afterMs of [-20, 100, 250, 400]) {
-    world.after(stopMs + afterMs, null, () => cluster.question(leader, 'newest'));
+    later(cluster, stopMs + afterMs, () => cluster.question(leader, 'newest'));
   }
 }
 
@@ -67,7 +66,6 @@ export function leaderAfterLeader({ cluster, random }: FaultLab): (() => void) |
     return next !== first && next !== null && raftOf(next)?.ready ? next : null;
   };
   const killFor = (node: LabNode | null) => {
-    if (cluster.isHealed) return;
     const start = kill(node, random.chance(0.5));
     world.after(500 + 2000 * random.next(), null, () => start?.());
   };
@@ -80,7 +78,7 @@ export function leaderAfterLeader({ cluster, random }: FaultLab): (() => void) |
       const next = random.chance(0.5)
         ? () => killFor(first.node === null ? null : first)
         : () => giveTo(cluster, partition, first);
-      world.after(1500 * random.next(), null, next);
+      later(cluster, 1500 * random.next(), next);
     };
     whenever(cluster, () => successor() !== null, succeeded);
   };
@@ -158,6 +156,25 @@ export function overdueAnswers({ cluster, random }: FaultLab): (() => void) | nu
     );
   };
   world.after(100 + 200 * random.next(), null, giveAway);
+  return nothing;
+}
+
+/**
+ * What a client sends is long on its way, and it loses its connections and sends it again before that arrives:
+ * an append that expects more than there is yet, but is by then.
+ */
+export function lateFrame({ cluster, random }: FaultLab): () => void {
+  const { nodes, network } = cluster;
+  const of = random.pick(cluster.clients);
+  const links = nodes.map(({ machine }) => network.link(of.machine, machine));
+  cluster.expectAhead(of, () => {
+    if (cluster.isHealed) return;
+    for (const link of links) link.slowMs = random.between(300, 800);
+    later(cluster, 30, () => {
+      for (const link of links) Object.assign(link, goodLink);
+      for (const { machine } of nodes) network.reset(of.machine, machine);
+    });
+  });
   return nothing;
 }
 

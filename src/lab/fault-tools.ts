@@ -56,6 +56,13 @@ export function giveTo(cluster: LabCluster, partition: number, to: LabNode): voi
   leader?.node?.transferLeadership(partition, to.id).catch(nothing);
 }
 
+/** The next step of a fault; none is taken once the faults are over. */
+export function later(cluster: LabCluster, afterMs: number, call: () => void): void {
+  cluster.world.after(afterMs, null, () => {
+    if (!cluster.isHealed) call();
+  });
+}
+
 /** Once it holds, or after 4 s; never once the faults are over. */
 export function whenever(cluster: LabCluster, holds: () => boolean, call: () => void): void {
   const { world } = cluster;

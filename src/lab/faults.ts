@@ -1,7 +1,13 @@
 // The faults of a run, drawn from its seed: what is done to which machine, disk or link, and for how long.
 // What is counted is what was really done to someone.
 import { checkpointKey, entryKey, firstGeneration, rowsRange } from '../storage/keys.ts';
-import { leaderAfterLeader, leaderWithFew, overdueAnswers, stopAlone } from './fault-stories.ts';
+import {
+  lateFrame,
+  leaderAfterLeader,
+  leaderWithFew,
+  overdueAnswers,
+  stopAlone,
+} from './fault-stories.ts';
 import {
   allLinks,
   bringBack,
@@ -11,9 +17,11 @@ import {
   giveTo,
   isolateOne,
   kill,
+  later,
   leaderOf,
   nothing,
 } from './fault-tools.ts';
+import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
 import { goodLink, type Link } from './network.ts';
 import type { Random } from './random.ts';
@@ -51,7 +59,8 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     duplicates: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.duplicate = 0.3)) },
     reordering: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.reorder = 0.3)) },
     'disk stall': { weight: 3, begin: stallDisk },
-    flood: { weight: 2, begin: flood },
+    flood: { weight: 1, begin: flood },
+    'late frame': { weight: 2, begin: lateFrame },
     'busy disk': { weight: 2, begin: busyDisk },
     'failed fsync': { weight: 1, begin: failSync },
     'full disk': { weight: 1, begin: fillDisk },
@@ -209,14 +218,32 @@ function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
 
 /** A small queue overflows, or leadership is given away, while more is on its way. */
 function flood({ cluster, random }: FaultLab): () => void {
-  const { shape, nodes, world } = cluster;
+  const { shape, nodes } = cluster;
   const partition = random.below(shape.partitions);
   const isSmall = shape.limits.queuedCommandsMax === smallQueue;
-  if (isSmall) for (const { disk } of nodes) disk.stall(random.pick([30, 60]));
   cluster.flood();
+  if (isSmall) return fillAndDrain(cluster, random);
   const to = random.pick(nodes);
-  if (!isSmall) world.after(80 * random.next(), null, () => giveTo(cluster, partition, to));
+  later(cluster, 80 * random.next(), () => giveTo(cluster, partition, to));
   return nothing;
+}
+
+/** Queues are full, and have room again, several times before clients hear of what was refused. */
+function fillAndDrain(cluster: LabCluster, random: Random): () => void {
+  const { nodes, clients, network } = cluster;
+  const answers = nodes.flatMap(({ machine: from }) =>
+    clients.map(({ machine: to }) => network.link(from, to)),
+  );
+  for (const link of answers) link.slowMs = random.pick([10, 30, 60]);
+  const stallMs = random.pick([10, 30, 60]);
+  for (let at = 0; at < 200; at += stallMs * 1.5) {
+    later(cluster, at, () => {
+      for (const { disk } of nodes) disk.stall(stallMs);
+    });
+  }
+  return () => {
+    for (const link of answers) Object.assign(link, goodLink);
+  };
 }
 
 function failSync({ node }: FaultLab): (() => void) | null {

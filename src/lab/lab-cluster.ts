@@ -31,6 +31,11 @@ export class LabCluster {
   flood: () => void = () => {};
   /** Makes a client say something again, and something new. */
   repeat: () => void = () => {};
+  /**
+   * Makes a client append what expects one message more than there is, after `onHead`, and another client
+   * append that one a little later.
+   */
+  expectAhead: (of: LabClient, onHead: () => void) => void = () => {};
   /** Makes a client ask that node alone for what is newest, or for everything. */
   question: (node: LabNode, what: 'newest' | 'everything') => void = () => {};
   /** The faults are over. */

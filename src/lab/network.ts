@@ -240,11 +240,17 @@ class Pipe {
     this.watch = null;
   }
 
+  /** Either end may still get what was on its way to it: the other may have given up long before. */
   break(): void {
     if (!this.isOpen) return;
-    this.network.counts.broken += 1;
+    const { counts, world } = this.network;
+    counts.broken += 1;
     this.shut();
-    for (const half of this.halves) this.tell(half, 0);
+    const [one, other] = this.halves;
+    for (const [half, peer] of [[one, other] as const, [other, one] as const]) {
+      const getsTheRest = world.random.chance(0.5);
+      this.tell(half, getsTheRest ? Math.max(0, peer.lastAtMs - world.nowMs) : 0);
+    }
   }
 
   private send(own: Half, peer: Half, message: Message): void {

@@ -6,12 +6,15 @@ import {
   type NodeConfig,
   type NodeLimits,
 } from '../node/config.ts';
-import { defaultDedupeWindow } from '../order/dedupe.ts';
+import { type DedupeWindow, defaultDedupeWindow } from '../order/dedupe.ts';
 import type { DiskTimes } from './disk.ts';
 import type { Random } from './random.ts';
 
 /** Clients that are provoked fill it. */
 export const smallQueue = 64;
+
+/** Its pages are merged often; more keys than any run has fit into it. */
+const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 64 * 1024 };
 
 export interface Shape {
   readonly nodes: number;
@@ -28,6 +31,7 @@ export interface Shape {
   /** Wall clocks of nodes are off by so much at most. */
   readonly skewMs: number;
   readonly limits: NodeLimits;
+  readonly dedupe: DedupeWindow;
   readonly raft: NodeConfig['raft'];
 }
 
@@ -45,6 +49,7 @@ export function drawShape(random: Random): Shape {
     networkMs: random.pick([0.2, 1, 10, 40]),
     skewMs: random.pick([0, 50, 2000]),
     limits: drawLimits(random),
+    dedupe: random.pick([defaultDedupeWindow, smallWindow]),
     raft: drawRaft(random),
   };
 }
@@ -62,6 +67,7 @@ export function plainShape(of: Pick<Shape, 'nodes' | 'partitions' | 'lease'>): S
       networkMs: 0.2,
       skewMs: 0,
       limits: defaultLimits,
+      dedupe: defaultDedupeWindow,
       raft,
     },
     disk: { readMs: 0.05, syncMs: 0.5 },
@@ -71,10 +77,10 @@ export function plainShape(of: Pick<Shape, 'nodes' | 'partitions' | 'lease'>): S
 export function configOf(shape: Shape, id: number): NodeConfig {
   const ids = Array.from({ length: shape.nodes }, (_, i) => i + 1);
   const nodes = new Map(ids.map((each) => [each, addressOf(each)]));
-  const { partitions, lease, limits, raft } = shape;
+  const { partitions, lease, limits, dedupe, raft } = shape;
   const cluster = {
     ...{ name: 'lab', partitions, lease },
-    ...{ mapping: 'mix' as const, dedupe: defaultDedupeWindow },
+    ...{ mapping: 'mix' as const, dedupe },
   };
   return { id, address: addressOf(id), nodes, cluster, limits, raft, version: 'lab' };
 }

@@ -30,6 +30,8 @@ const freshReadsMax = 4;
 const recentAppends = 5;
 /** Of one client: fewer than a small queue takes. */
 const floodAppends = 45;
+/** More, slowly, behind what a small queue had no room for and is sent again. */
+const floodTail = 30;
 
 export class Workload {
   readonly recorder: Recorder;
@@ -76,6 +78,7 @@ export class Workload {
       const conversation = this.random.pick(this.conversations);
       for (const client of cluster.clients) this.flood(client, conversation);
     };
+    cluster.expectAhead = (of, onHead) => this.expectAhead(of, onHead);
     cluster.repeat = () => this.repeat(this.random.pick(cluster.clients));
     cluster.question = ({ id }, what) => this.readAllAt(addressOf(id), what);
     this.apps = new Apps(cluster, this.recorder, this.conversations);
@@ -93,7 +96,7 @@ export class Workload {
   private async work(of: LabClient): Promise<void> {
     let process = this.recorder.newProcess();
     const random = of.machine.random.fork();
-    const paceMs = random.pick([1000, 3000, 6000]);
+    const paceMs = random.pick([2000, 4000, 8000]);
     while (!this.stopping) {
       await of.machine.pass(paceMs * random.next());
       if (this.stopping) return;
@@ -172,10 +175,11 @@ export class Workload {
     this.open += 1;
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
-    for (let left = floodAppends; left > 0; left -= 1) {
+    const isSmall = this.cluster.shape.limits.queuedCommandsMax === smallQueue;
+    for (let left = isSmall ? floodAppends + floodTail : floodAppends; left > 0; left -= 1) {
       const sent = this.newAppend(of, random, conversation);
       ends.push(this.append(of, sent, this.recorder.newProcess()));
-      await of.machine.pass(2 * random.next());
+      await of.machine.pass((left > floodTail ? 2 : 12) * random.next());
     }
     await Promise.all(ends);
     this.open -= 1;
@@ -221,17 +225,37 @@ export class Workload {
 
   private async appendExpecting(of: LabClient, random: Random, process: number): Promise<boolean> {
     const wanted = this.newAppend(of, random);
+    const head = await this.readHead(of, wanted.append.conversation);
+    if (head === null) return true;
+    return this.append(of, expecting(wanted, head), process);
+  }
+
+  private async expectAhead(of: LabClient, onHead: () => void): Promise<void> {
+    if (this.stopping) return;
+    this.open += 1;
+    const { random } = of.machine;
+    const wanted = this.newAppend(of, random);
+    const { conversation } = wanted.append;
+    const head = await this.readHead(of, conversation);
+    if (head !== null && !this.stopping) {
+      onHead();
+      const ahead = this.append(of, expecting(wanted, head + 1), this.recorder.newProcess());
+      await of.machine.pass(random.between(100, 250));
+      const other = random.pick(this.cluster.clients.filter((client) => client !== of));
+      const between = this.newAppend(other, random, conversation);
+      await Promise.all([ahead, this.append(other, between, this.recorder.newProcess())]);
+    }
+    this.open -= 1;
+  }
+
+  /** Null: it cannot be read now. */
+  private async readHead(of: LabClient, conversation: string): Promise<number | null> {
     try {
-      const page = await of.client.read({
-        conversation: wanted.append.conversation,
-        direction: 'backward',
-        limit: 1,
-      });
-      const append = { ...wanted.append, expectedSeq: page.headSeq };
-      return await this.append(of, { ...wanted, append }, process);
+      const page = await of.client.read({ conversation, direction: 'backward', limit: 1 });
+      return page.headSeq;
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
-      return true;
+      return null;
     }
   }
 
@@ -321,6 +345,10 @@ export class Workload {
     this.followers.push(follower);
     follower.follow(of, random.pick([4, 64, 1024]));
   }
+}
+
+function expecting(sent: Sent, expectedSeq: number): Sent {
+  return { ...sent, append: { ...sent.append, expectedSeq } };
 }
 
 interface ReadOf {

@@ -37,6 +37,8 @@ export async function startPaceline(setup: Setup): Promise<Servers> {
   });
   for (const node of cluster.nodes) node.start({ through, nodeFlags: nodeFlags(node.id) });
   await cluster.ready();
+  // Where an election leaves them is another place each time, and decides much on one machine.
+  await cluster.spreadLeaders();
   return {
     version: await versionOf(cluster),
     place: { addresses: cluster.servers, partitions },
