@@ -3,7 +3,7 @@
 // to pass the same seeds.
 import { parseArgs } from 'node:util';
 import { table } from '../src/cli/output.ts';
-import { hiddenMutations, mutations } from '../test/mutations/all.ts';
+import { hiddenMutations, mutations, openMutations } from '../test/mutations/all.ts';
 import { type Outcome, Workshop } from '../test/mutations/mutant.ts';
 import type { Mutation } from '../test/mutations/mutation.ts';
 
@@ -13,6 +13,8 @@ const { values: flags } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
+    /** Those that the lab does not catch yet. */
+    open: { type: 'boolean', default: false },
     /** Those that nobody can see alone: they are not to be caught. */
     hidden: { type: 'boolean', default: false },
   },
@@ -63,7 +65,8 @@ async function runAll(workshop: Workshop, chosen: readonly Mutation[]): Promise<
   return rows;
 }
 
-const among: readonly Mutation[] = flags.hidden ? hiddenMutations : mutations;
+const listed = flags.open ? openMutations : mutations;
+const among: readonly Mutation[] = flags.hidden ? hiddenMutations : listed;
 const chosen = among.filter(({ name }) => flags.only?.includes(name) ?? true);
 if (chosen.length === 0) throw new Error(`there is no mutation ${flags.only?.join(', ')}`);
 const workshop = new Workshop();
@@ -79,6 +82,7 @@ try {
     console.log(table([head, ...rows.map(cells)]));
     const said = control.broken === null ? 'no rule broken' : `broken: ${control.broken.rule}`;
     console.log(`\nwithout a mutation, ${control.seeds} seeds: ${said}`);
+    for (const { name, says } of openMutations) console.log(`not caught yet: ${name}. ${says}`);
     for (const { name, guard } of hiddenMutations) console.log(`hidden: ${name}, by: ${guard}`);
     console.log(`${caught} of ${rows.length} caught`);
   }

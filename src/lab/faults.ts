@@ -88,10 +88,13 @@ export function drawFault(random: Random, among: readonly string[]): string {
 }
 
 /** At some moment of its next write: what it has sent by then rests on what may be lost. */
-function killInWrite({ node, random }: FaultLab): (() => void) | null {
+function killInWrite({ cluster, node, random }: FaultLab): (() => void) | null {
   if (node === null) return null;
   const power = random.chance(0.5);
-  node.disk.duringWrite = () => kill(node, power);
+  // A process that is stopped in a write goes on with it perhaps once the faults are over.
+  node.disk.duringWrite = () => {
+    if (!cluster.isHealed) kill(node, power);
+  };
   return () => {
     node.disk.duringWrite = null;
     bringBack(node);

@@ -6,14 +6,18 @@ import { ofOrder } from './of-order.ts';
 import { ofRaft } from './of-raft.ts';
 import { hiddenOfStorage, ofStorage } from './of-storage.ts';
 
+const all: readonly Mutation[] = [...ofRaft, ...ofAnswers, ...ofStorage, ...ofOrder, ...ofClient];
+
+/** Put back, and not caught by the lab, or too seldom to rely on: what it still has to learn. */
+const open: ReadonlySet<string> = new Set([
+  // Heads, chains and states that a checkpoint has written stay known in memory, 4,096 of them; only a page
+  // of keys that is merged while it is read shows it. Met after 115 seeds with twice the load of now.
+  'stale-rows-admitted',
+]);
+
 /** Caught by the lab, each. */
-export const mutations: readonly Mutation[] = [
-  ...ofRaft,
-  ...ofAnswers,
-  ...ofStorage,
-  ...ofOrder,
-  ...ofClient,
-];
+export const mutations = all.filter(({ name }) => !open.has(name));
+export const openMutations = all.filter(({ name }) => open.has(name));
 /** Nobody can see them alone: each is caught with its guard gone too. */
 export const hiddenMutations: readonly HiddenMutation[] = [
   ...hiddenOfAnswers,

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { hiddenMutations, mutations } from './all.ts';
+import { hiddenMutations, mutations, openMutations } from './all.ts';
 import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-const all: readonly Mutation[] = [...mutations, ...hiddenMutations];
+const all: readonly Mutation[] = [...mutations, ...openMutations, ...hiddenMutations];
 
 test.each(all.map((mutation) => [mutation.name, mutation] as const))(
   '%s can be put back',
@@ -34,6 +34,8 @@ test('there are 25 at least, each with a name of its own', () => {
   const names = new Set(all.map(({ name }) => name));
   expect(names.size).toBe(all.length);
   expect(mutations.length).toBeGreaterThanOrEqual(25);
+  // Where the lab has learnt to catch one, it moves; a new one may not hide here.
+  expect(openMutations.length).toBeLessThanOrEqual(1);
 });
 
 test('a mutation whose text is not there once is stale', () => {
