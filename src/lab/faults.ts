@@ -59,9 +59,9 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     duplicates: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.duplicate = 0.3)) },
     reordering: { weight: 2, begin: (lab) => worsen(lab, (link) => (link.reorder = 0.3)) },
     'disk stall': { weight: 3, begin: stallDisk },
-    flood: { weight: 1, begin: flood },
+    flood: { weight: 2, begin: flood },
     'late frame': { weight: 2, begin: lateFrame },
-    'busy disk': { weight: 2, begin: busyDisk },
+    'busy disk': { weight: 3, begin: busyDisk },
     'failed fsync': { weight: 1, begin: failSync },
     'full disk': { weight: 1, begin: fillDisk },
     'clock step': { weight: 2, begin: stepClock },
@@ -211,7 +211,7 @@ function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
   if (leader === null) return null;
   const { disk } = leader;
   disk.isBusy = true;
-  for (let i = 0; i < 20; i += 1) {
+  for (let i = 0; i < 30; i += 1) {
     cluster.world.after(1000 * random.next(), null, () => cluster.repeat());
   }
   return () => {

@@ -14,7 +14,7 @@ import type { Random } from './random.ts';
 export const smallQueue = 64;
 
 /** Its pages are merged often; more keys than any run has fit into it. */
-const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 64 * 1024 };
+const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 40 * 1024 };
 
 export interface Shape {
   readonly nodes: number;

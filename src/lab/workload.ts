@@ -29,7 +29,7 @@ const freshReadMs = 200;
 const freshReadsMax = 4;
 const recentAppends = 5;
 /** Of one client: fewer than a small queue takes. */
-const floodAppends = 45;
+const floodAppends = 46;
 /** More, slowly, behind what a small queue had no room for and is sent again. */
 const floodTail = 30;
 
@@ -176,7 +176,7 @@ export class Workload {
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
     const isSmall = this.cluster.shape.limits.queuedCommandsMax === smallQueue;
-    for (let left = isSmall ? floodAppends + floodTail : floodAppends; left > 0; left -= 1) {
+    for (let left = isSmall ? floodAppends + floodTail : floodAppends / 2; left > 0; left -= 1) {
       const sent = this.newAppend(of, random, conversation);
       ends.push(this.append(of, sent, this.recorder.newProcess()));
       await of.machine.pass((left > floodTail ? 2 : 12) * random.next());
