@@ -8,13 +8,15 @@ import {
   kill,
   later,
   leaderOf,
+  makeGood,
   nothing,
   whenever,
 } from './fault-tools.ts';
 import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
-import { goodLink } from './network.ts';
 import type { Random } from './random.ts';
+
+const firstLookMs = 0.5;
 
 /** A leader: it comes to itself while nobody can tell it that it leads no more. */
 export function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
@@ -133,7 +135,7 @@ export function overdueAnswers({ cluster, random }: FaultLab): (() => void) | nu
   Object.assign(there, { loss: 0.6 });
   Object.assign(back, { slowMs: random.between(300, 600), reorder: 1 });
   const heal = () => {
-    for (const link of [there, back]) Object.assign(link, goodLink);
+    makeGood([there, back]);
     for (const each of heals) each();
   };
   for (const afterMs of [0, 40, 80]) world.after(afterMs, null, () => cluster.provoke());
@@ -171,7 +173,7 @@ export function lateFrame({ cluster, random }: FaultLab): () => void {
     if (cluster.isHealed) return;
     for (const link of links) link.slowMs = random.between(300, 800);
     later(cluster, 30, () => {
-      for (const link of links) Object.assign(link, goodLink);
+      makeGood(links);
       for (const { machine } of nodes) network.reset(of.machine, machine);
     });
   });
@@ -202,5 +204,3 @@ export function loseLast(cluster: LabCluster, random: Random): void {
   for (const link of allLinks(cluster)) link.loss = 0.5;
   cluster.world.after(random.between(1500, 3000), null, () => cluster.network.healAll());
 }
-
-const firstLookMs = 0.5;

@@ -2,7 +2,7 @@
 import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Machine } from './machine.ts';
-import type { Link } from './network.ts';
+import { goodLink, type Link } from './network.ts';
 import type { Random } from './random.ts';
 
 /** Does it, and says how it is undone; null: there was nothing to do it to. */
@@ -89,4 +89,8 @@ export function allLinks({ nodes, network }: LabCluster): Link[] {
   return nodes.flatMap((from) =>
     nodes.filter((to) => to !== from).map((to) => network.link(from.machine, to.machine)),
   );
+}
+
+export function makeGood(links: readonly Link[]): void {
+  for (const link of links) Object.assign(link, goodLink);
 }

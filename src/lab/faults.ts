@@ -19,13 +19,14 @@ import {
   kill,
   later,
   leaderOf,
+  makeGood,
   nothing,
 } from './fault-tools.ts';
 import type { LabCluster } from './lab-cluster.ts';
 import type { LabNode } from './lab-node.ts';
-import { goodLink, type Link } from './network.ts';
+import type { Link } from './network.ts';
 import type { Random } from './random.ts';
-import { smallQueue } from './shape.ts';
+import { hasSmallQueue } from './shape.ts';
 
 const readBackMs = 500;
 
@@ -191,7 +192,7 @@ function worsen({ cluster, random }: FaultLab, change: (link: Link) => void): ((
       );
   for (const link of links) change(link);
   return () => {
-    for (const link of links) Object.assign(link, goodLink);
+    makeGood(links);
   };
 }
 
@@ -223,7 +224,7 @@ function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
 function flood({ cluster, random }: FaultLab): () => void {
   const { shape, nodes } = cluster;
   const partition = random.below(shape.partitions);
-  const isSmall = shape.limits.queuedCommandsMax === smallQueue;
+  const isSmall = hasSmallQueue(shape);
   cluster.flood();
   if (isSmall) return fillAndDrain(cluster, random);
   const to = random.pick(nodes);
@@ -245,7 +246,7 @@ function fillAndDrain(cluster: LabCluster, random: Random): () => void {
     });
   }
   return () => {
-    for (const link of answers) Object.assign(link, goodLink);
+    makeGood(answers);
   };
 }
 

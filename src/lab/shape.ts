@@ -11,7 +11,11 @@ import type { DiskTimes } from './disk.ts';
 import type { Random } from './random.ts';
 
 /** Clients that are provoked fill it. */
-export const smallQueue = 64;
+const smallQueue = 64;
+
+export function hasSmallQueue({ limits }: Pick<Shape, 'limits'>): boolean {
+  return limits.queuedCommandsMax === smallQueue;
+}
 
 /** Its pages are merged often; more keys than any run has fit into it. */
 const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 40 * 1024 };

@@ -11,7 +11,7 @@ import type { LabClient, LabCluster } from './lab-cluster.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
-import { addressOf, smallQueue } from './shape.ts';
+import { addressOf, hasSmallQueue } from './shape.ts';
 
 /** An append as a client may send it again. */
 interface Sent {
@@ -164,7 +164,7 @@ export class Workload {
   private async writeNow(of: LabClient): Promise<void> {
     if (this.stopping) return;
     this.open += 1;
-    const isSmall = this.cluster.shape.limits.queuedCommandsMax === smallQueue;
+    const isSmall = hasSmallQueue(this.cluster.shape);
     await this.burst(of, of.machine.random, isSmall ? 24 : 12);
     this.open -= 1;
   }
@@ -175,7 +175,7 @@ export class Workload {
     this.open += 1;
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
-    const isSmall = this.cluster.shape.limits.queuedCommandsMax === smallQueue;
+    const isSmall = hasSmallQueue(this.cluster.shape);
     for (let left = isSmall ? floodAppends + floodTail : floodAppends / 2; left > 0; left -= 1) {
       const sent = this.newAppend(of, random, conversation);
       ends.push(this.append(of, sent, this.recorder.newProcess()));
