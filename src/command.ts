@@ -19,7 +19,8 @@ export const commandLimits = {
 export interface Command {
   readonly bytes: Uint8Array;
   readonly conversation: string;
-  readonly hasKey: boolean;
+  /** What a retry by key is known by, bytes[0, identityEnd) as Latin-1; empty without a key. */
+  readonly identity: string;
   /** bytes[0, identityEnd) are conversation, sender and key: what a retry has in common. */
   readonly identityEnd: number;
   /** bytes[identityEnd, payloadEnd) are body, content type and headers: what a retry must repeat. */
@@ -118,7 +119,7 @@ class Scanner {
     return {
       bytes: this.bytes,
       conversation: this.conversation,
-      hasKey: this.keyBytes > 0,
+      identity: this.keyBytes > 0 ? latin1(this.bytes, 0, this.identityEnd) : '',
       identityEnd: this.identityEnd,
       payloadEnd: Math.max(this.payloadEnd, this.identityEnd),
       expectedSeq: this.expectedSeq,

@@ -62,7 +62,8 @@ describe('what protobufjs encodes', () => {
         const identity = { conversation: name ?? '', sender: by ?? '', key: idempotency ?? '' };
         expect(command.bytes).toBe(bytes);
         expect(command.conversation).toBe(name);
-        expect(command.hasKey).toBe(idempotency !== undefined);
+        const known = latin(bytes.subarray(0, command.identityEnd));
+        expect(command.identity).toBe(idempotency === undefined ? '' : known);
         expect(command.expectedSeq).toBe(expectedSeq ?? null);
         const [first, second] = [command.identityEnd, command.payloadEnd];
         const identityOnly = idempotency === undefined ? { ...identity, key: undefined } : identity;
@@ -83,9 +84,7 @@ describe('what protobufjs encodes', () => {
         const command = taken(bytes);
         const identity = readIdentity(bytes);
         expect(identity.conversation).toBe(command.conversation);
-        expect(identity.key).toBe(
-          command.hasKey ? latin(bytes.subarray(0, command.identityEnd)) : '',
-        );
+        expect(identity.key).toBe(command.identity);
       }),
     );
   });
@@ -228,8 +227,7 @@ describe('any bytes', () => {
           return;
         }
         expect(latin(again)).toBe(latin(bytes));
-        const { conversation: name, hasKey, identityEnd } = scanned.command;
-        const identity = hasKey ? latin(bytes.subarray(0, identityEnd)) : '';
+        const { conversation: name, identity } = scanned.command;
         const link = scanned.command.link?.clientSeq ? scanned.command.link : null;
         expect(readIdentity(bytes)).toEqual({ conversation: name, key: identity, link });
       }),

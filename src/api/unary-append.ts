@@ -123,7 +123,7 @@ export class UnaryAppends {
 /** Where nothing was stored, or a key makes a repeat harmless. */
 function mayRepeat(refusal: Refusal, placed: Placed): boolean {
   const { reason } = refusal;
-  if (reason === 'OUTCOME_UNKNOWN') return placed.command.hasKey;
+  if (reason === 'OUTCOME_UNKNOWN') return placed.command.identity !== '';
   return reason === 'NOT_LEADER' || reason === 'NO_LEADER';
 }
 

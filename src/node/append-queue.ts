@@ -40,6 +40,9 @@ export interface SequencingHost {
 interface Queued {
   readonly group: Group;
   readonly outcomes: Outcome[];
+  /** In this round of looks, its commands before this one were found to need nothing. */
+  ready: number;
+  round: number;
   /** Newest entry that an outcome so far rests on. */
   index: number;
   confirm: boolean;
@@ -50,6 +53,9 @@ export class AppendQueue {
   private groups: Queued[] = [];
   private commands = 0;
   private bytes = 0;
+  /** Of looks at what commands need: while a write is in flight, each command is looked at once. */
+  private round = 0;
+  private rowsVersion = 0;
 
   constructor(limits: NodeLimits) {
     this.limits = limits;
@@ -96,15 +102,21 @@ export class AppendQueue {
       chains.add(held);
       for (const { placed } of held) sequencer.collectNeeds(placed, nowMs, needs);
     };
+    if (this.rowsVersion !== sequencer.rowsVersion) this.round += 1;
+    this.rowsVersion = sequencer.rowsVersion;
     let left = this.limits.sequenceWindow;
-    for (const { group, outcomes } of this.groups) {
+    for (const queued of this.groups) {
+      const { group, outcomes } = queued;
+      if (queued.round !== this.round) queued.ready = outcomes.length;
+      queued.round = this.round;
       const [lowest] = group.waitOver?.() ?? [];
       if (lowest !== undefined) collectChain(lowest.link);
       for (let slot = outcomes.length; slot < group.commands.length; slot++) {
         if (left-- === 0 && !group.atomic) return needs;
         const item = group.commands[slot];
-        if (item === undefined || !isPlaced(item)) continue;
-        sequencer.collectNeeds(item, nowMs, needs);
+        if (slot < queued.ready || item === undefined || !isPlaced(item)) continue;
+        const isReady = sequencer.collectNeeds(item, nowMs, needs);
+        if (isReady && slot === queued.ready) queued.ready += 1;
         if (!holds.isEmpty && item.command.link !== null) collectChain(item.command.link);
       }
       if (left <= 0) return needs;
@@ -114,6 +126,7 @@ export class AppendQueue {
 
   /** Sequences one window. True: there may be more. */
   sequence(host: SequencingHost): boolean {
+    this.round += 1;
     const pass = new Pass(host, this.limits);
     let left = this.limits.sequenceWindow;
     let done = 0;
@@ -392,7 +405,7 @@ function emptyGroup(partition: number): Group {
 }
 
 function queuedOf(group: Group): Queued {
-  return { group, outcomes: [], index: 0, confirm: false };
+  return { group, outcomes: [], ready: 0, round: 0, index: 0, confirm: false };
 }
 
 /** Within a refused atomic batch: what was fine falls with the rest, by state. */

@@ -4,7 +4,7 @@ import type { Link } from '../command.ts';
 import type { Refusal } from '../errors.ts';
 import type { Chain } from '../order/chains.ts';
 import type { EffectivePolicy } from '../order/policy.ts';
-import { type HeldVerdict, identityOf, type Placed, samePayload } from '../order/sequencer.ts';
+import { type HeldVerdict, type Placed, samePayload } from '../order/sequencer.ts';
 import { type Final, refused } from './groups.ts';
 
 export const holdLimits = {
@@ -63,8 +63,8 @@ export class Holds {
 
   /** The held command of the same key and payload; null: there is none. */
   same(placed: Placed): HeldCommand | null {
-    if (this.byKey.size === 0 || !placed.command.hasKey) return null;
-    const held = this.byKey.get(identityOf(placed.command)) ?? [];
+    if (this.byKey.size === 0 || placed.command.identity === '') return null;
+    const held = this.byKey.get(placed.command.identity) ?? [];
     return held.find((each) => samePayload(each.placed.command, placed.command)) ?? null;
   }
 
@@ -95,8 +95,8 @@ export class Holds {
     chain.bytes += bytes;
     this.budget.bytes += bytes;
     this.chains.set(name, chain);
-    if (!placed.command.hasKey) return true;
-    const key = identityOf(placed.command);
+    const key = placed.command.identity;
+    if (key === '') return true;
     this.byKey.set(key, [...(this.byKey.get(key) ?? []), held]);
     return true;
   }
@@ -181,8 +181,8 @@ export class Holds {
       chain.bytes -= command.bytes.length;
       this.budget.bytes -= command.bytes.length;
       if (chain.commands.length === 0) this.chains.delete(nameOf(held.link));
-      if (!command.hasKey) continue;
-      const key = identityOf(command);
+      const key = command.identity;
+      if (key === '') continue;
       const others = (this.byKey.get(key) ?? []).filter((each) => each !== held);
       if (others.length === 0) this.byKey.delete(key);
       else this.byKey.set(key, others);

@@ -3,10 +3,10 @@
 // and a Checkpoint entry drops the oldest by name, so every replica has the same pages at the same
 // index. Never one row a key.
 import { assert } from '../assert.ts';
+import { KeyTable } from './key-table.ts';
 import {
   blockOf,
   buildPage,
-  encodeRecords,
   findInBlock,
   hashKey,
   type KeyPlace,
@@ -65,15 +65,15 @@ const isNew: KeyLookup = { kind: 'new' };
 
 export class DedupeKeys {
   private readonly window: DedupeWindow;
-  private live = new Map<string, KeyPlace>();
-  private frozen: Map<string, KeyPlace> | null = null;
+  private live = new KeyTable();
+  private frozen: KeyTable | null = null;
   private liveFirstMs = 0;
   private liveLastMs = 0;
   /** Oldest first. */
   private pages: KnownPage[] = [];
   private readonly blocks = new Map<string, Uint8Array>();
-  /** Looked for in the pages as they are, and not found: a command is looked up until it is sequenced. */
-  private readonly absent = new Set<string>();
+  /** Not in the pages as they are, with its hash: a command is looked up until it is sequenced. */
+  private readonly absent = new Map<string, Buffer>();
   /** Latest time looked up at: a page that was outside the window does not come back into it. */
   private latestMs = 0;
 
@@ -93,12 +93,14 @@ export class DedupeKeys {
   }
 
   find(identity: string, nowMs: number): KeyLookup {
-    const place = this.live.get(identity) ?? this.frozen?.get(identity);
+    const absent = this.absent.get(identity);
+    const hash = absent ?? hashKey(identity);
+    const place = this.live.get(hash) ?? this.frozen?.get(hash);
     if (place !== undefined) return { kind: 'place', place };
-    if (this.pages.length === 0 || this.absent.has(identity)) return isNew;
+    if (absent !== undefined) return isNew;
     this.latestMs = Math.max(this.latestMs, nowMs);
-    const found = this.findInPages(hashKey(identity), this.latestMs);
-    if (found.kind === 'new' && this.absent.size < absentMax) this.absent.add(identity);
+    const found = this.findInPages(hash, this.latestMs);
+    if (found.kind === 'new' && this.absent.size < absentMax) this.absent.set(identity, hash);
     return found;
   }
 
@@ -128,7 +130,7 @@ export class DedupeKeys {
   /** Starts checkpoint `name`: what was folded so far is written by it, later folds are not. */
   freeze(name: number, dropUpTo: number): DedupeCheckpoint {
     const keys = this.live;
-    this.live = new Map();
+    this.live = new KeyTable();
     this.frozen = keys;
     const kept = this.pages.filter((page) => page.name > dropUpTo);
     const dropped = this.pages.filter((page) => page.name <= dropUpTo);
@@ -152,7 +154,7 @@ export class DedupeKeys {
     const rows: Row[] = checkpoint.removed.flatMap(removeRows);
     const older = read.filter((block) => block !== null);
     assert(older.length === checkpoint.reads.length, 'every block of a known page is on disk');
-    const records = Buffer.concat([encodeRecords(checkpoint.keys), ...older]);
+    const records = Buffer.concat([checkpoint.keys.records, ...older]);
     const pages = [...checkpoint.kept];
     if (records.length > 0) {
       const page = buildPage(records);
@@ -217,7 +219,7 @@ export class DedupeKeys {
 
 export interface DedupeCheckpoint {
   readonly name: number;
-  readonly keys: ReadonlyMap<string, KeyPlace>;
+  readonly keys: KeyTable;
   readonly firstMs: number;
   readonly lastMs: number;
   readonly isSegment: boolean;

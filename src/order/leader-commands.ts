@@ -30,7 +30,7 @@ function leaderCommand(
   event: CommandEvent | null = null,
 ): Command {
   return {
-    ...{ bytes, conversation, hasKey: false, identityEnd: 0, payloadEnd: 0 },
+    ...{ bytes, conversation, identity: '', identityEnd: 0, payloadEnd: 0 },
     ...{ expectedSeq: null, link: null, seenSeq: 0, pending: false, event },
   };
 }

@@ -3,7 +3,8 @@
 // Record: hash (16) | seq (6) | index (6) | slot (2), big-endian.
 import { xxh64 } from '../shard.ts';
 
-const recordBytes = 30;
+export const recordBytes = 30;
+export const hashBytes = 16;
 const seqAt = 16;
 const indexAt = 22;
 const slotAt = 28;
@@ -31,34 +32,32 @@ export interface Page {
 
 /** 128 bits of (conversation, sender, key); equal hashes are told apart by comparing what is stored. */
 export function hashKey(identity: string): Buffer {
-  const hash = Buffer.allocUnsafe(16);
-  writeHash(viewOf(hash), 0, identity);
+  const hash = Buffer.allocUnsafe(hashBytes);
+  writeHash(new DataView(hash.buffer, hash.byteOffset, hashBytes), 0, identity);
   return hash;
 }
 
 /** Through a view: Buffer's own writing of 64 bits takes longer than the hash. */
-function writeHash(target: DataView, at: number, identity: string): void {
+export function writeHash(target: DataView, at: number, identity: string): void {
   const bytes = Buffer.from(identity, 'latin1');
   target.setBigUint64(at, xxh64(bytes));
   target.setBigUint64(at + 8, xxh64(bytes, secondSeed));
 }
 
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length);
+/** Into the record at `at`. */
+export function writePlace(records: Buffer, at: number, { seq, index, slot }: KeyPlace): void {
+  records.writeUIntBE(seq, at + seqAt, 6);
+  records.writeUIntBE(index, at + indexAt, 6);
+  records.writeUInt16BE(slot, at + slotAt);
 }
 
-export function encodeRecords(keys: ReadonlyMap<string, KeyPlace>): Buffer {
-  const records = Buffer.allocUnsafe(keys.size * recordBytes);
-  const view = viewOf(records);
-  let at = 0;
-  for (const [identity, place] of keys) {
-    writeHash(view, at, identity);
-    records.writeUIntBE(place.seq, at + seqAt, 6);
-    records.writeUIntBE(place.index, at + indexAt, 6);
-    records.writeUInt16BE(place.slot, at + slotAt);
-    at += recordBytes;
-  }
-  return records;
+/** Of the record at `at`. */
+export function placeAt(records: Buffer, at: number): KeyPlace {
+  return {
+    seq: records.readUIntBE(at + seqAt, 6),
+    index: records.readUIntBE(at + indexAt, 6),
+    slot: records.readUInt16BE(at + slotAt),
+  };
 }
 
 /** Sorts records (any number of them, from anywhere) into one page. */
@@ -102,17 +101,13 @@ export function findInBlock(block: Uint8Array, hash: Buffer): KeyPlace | null {
   }
   const at = low * recordBytes;
   if (at >= records.length || compareHash(records, at, hash, 0) !== 0) return null;
-  return {
-    seq: records.readUIntBE(at + seqAt, 6),
-    index: records.readUIntBE(at + indexAt, 6),
-    slot: records.readUInt16BE(at + slotAt),
-  };
+  return placeAt(records, at);
 }
 
 export function mayContain(filter: Uint8Array, hash: Buffer): boolean {
   const bits = filter.length * 8;
-  const step = hash.readUInt32BE(4) | 1;
-  let probe = hash.readUInt32BE(0);
+  const step = uint32At(hash, 4) | 1;
+  let probe = uint32At(hash, 0);
   for (let i = 0; i < filterProbes; i++) {
     const bit = probe % bits;
     if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
@@ -126,8 +121,8 @@ function buildFilter(records: Buffer): Uint8Array {
   const filter = new Uint8Array(Math.ceil((count * filterBitsPerKey) / 8) + 8);
   const bits = filter.length * 8;
   for (let at = 0; at < records.length; at += recordBytes) {
-    const step = records.readUInt32BE(at + 4) | 1;
-    let probe = records.readUInt32BE(at);
+    const step = uint32At(records, at + 4) | 1;
+    let probe = uint32At(records, at);
     for (let i = 0; i < filterProbes; i++) {
       const bit = probe % bits;
       filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7));
@@ -137,24 +132,38 @@ function buildFilter(records: Buffer): Uint8Array {
   return filter;
 }
 
+/**
+ * As numbers that hold the first bits of a hash and the record's place, which a typed array sorts without
+ * calling back; only the few whose bits are equal are then compared whole.
+ */
 function sortRecords(records: Buffer): Buffer {
   const count = records.length / recordBytes;
-  const prefixes = new Float64Array(count);
-  const order = new Uint32Array(count);
+  const places = 2 ** Math.ceil(Math.log2(Math.max(count, 2)));
+  const prefixes = 2 ** 48 / places;
+  const order = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    prefixes[i] = prefixAt(records, i);
-    order[i] = i;
+    order[i] = Math.floor((prefixAt(records, i) / 2 ** 48) * prefixes) * places + i;
   }
-  order.sort((a, b) => {
-    const difference = (prefixes[a] ?? 0) - (prefixes[b] ?? 0);
-    return difference !== 0 ? difference : compareRecord(records, a, b);
-  });
+  order.sort();
+  const prefixOf = (at: number) => Math.floor((order[at] ?? 0) / places);
+  for (let start = 0; start < count; ) {
+    let end = start + 1;
+    while (end < count && prefixOf(end) === prefixOf(start)) end++;
+    if (end > start + 1) {
+      order.subarray(start, end).sort((a, b) => compareRecord(records, a % places, b % places));
+    }
+    start = end;
+  }
   const sorted = Buffer.allocUnsafe(records.length);
   for (let i = 0; i < count; i++) {
-    const from = (order[i] ?? 0) * recordBytes;
-    records.copy(sorted, i * recordBytes, from, from + recordBytes);
+    copyRecord(records, ((order[i] ?? 0) % places) * recordBytes, sorted, i * recordBytes);
   }
   return sorted;
+}
+
+/** Byte by byte: a call for so few takes longer. */
+function copyRecord(from: Buffer, fromAt: number, to: Buffer, toAt: number): void {
+  for (let i = 0; i < recordBytes; i++) to[toAt + i] = from[fromAt + i] ?? 0;
 }
 
 /** By hash, then the newer (higher index) first: a lookup finds the first. */
@@ -166,11 +175,18 @@ function compareRecord(records: Buffer, a: number, b: number): number {
 }
 
 function compareHash(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
-  return a.compare(b, bAt, bAt + 16, aAt, aAt + 16);
+  return a.compare(b, bAt, bAt + hashBytes, aAt, aAt + hashBytes);
 }
 
 function prefixAt(records: Buffer, record: number): number {
-  return records.readUIntBE(record * recordBytes, 6);
+  const at = record * recordBytes;
+  return uint32At(records, at) * 0x1_0000 + (records[at + 4] ?? 0) * 256 + (records[at + 5] ?? 0);
+}
+
+/** Big-endian; a whole number of 32 bits all the way, where Buffer's own reading makes a float. */
+export function uint32At(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return (high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -97,14 +97,29 @@ export class Sequencer {
     this.stored = stored;
   }
 
-  /** Adds what this command needs and memory does not have. */
-  collectNeeds(placed: Placed, nowMs: number, needs: Needs): void {
+  /** Rises when rows were written: what memory had may then be gone. */
+  get rowsVersion(): number {
+    return this.rows.version;
+  }
+
+  /**
+   * Adds what this command needs and memory does not have. True: it needs nothing, and will not until
+   * something is sequenced or rows are written.
+   */
+  collectNeeds(placed: Placed, nowMs: number, needs: Needs): boolean {
     const { command, shard } = placed;
-    const { conversation, link, event } = command;
-    if (this.head(conversation) === undefined) {
+    const { conversation, identity, link, event } = command;
+    const hasHead = this.head(conversation) !== undefined;
+    if (!hasHead)
       needs.rows.push({ kind: 'head', conversation, key: headKey(shard, conversation) });
-    }
-    if (command.hasKey) this.needIdentity(identityOf(command), nowMs, needs);
+    const isNew = identity === '' || this.needIdentity(identity, nowMs, needs);
+    if (link === null && event === null) return hasHead && isNew;
+    this.collectChainAndState(placed, nowMs, needs);
+    return false;
+  }
+
+  private collectChainAndState({ command, shard }: Placed, nowMs: number, needs: Needs): void {
+    const { conversation, link, event } = command;
     if (link !== null && link.clientSeq > 0) this.needIdentity(linkIdentity(link), nowMs, needs);
     if (link !== null && link.prev !== null && this.chainRow(link) === undefined) {
       const name = link.chain;
@@ -226,8 +241,8 @@ export class Sequencer {
 
   /** null: it was not stored before. */
   judgeRepeat(command: Command, draft: Draft): Verdict | null {
-    const { link } = command;
-    const byKey = command.hasKey ? this.judgeIdentity(command, identityOf(command), draft) : null;
+    const { link, identity } = command;
+    const byKey = identity === '' ? null : this.judgeIdentity(command, identity, draft);
     if (byKey !== null || link === null || link.clientSeq === 0) return byKey;
     return this.judgeIdentity(command, linkIdentity(link), draft);
   }
@@ -238,12 +253,14 @@ export class Sequencer {
     return known.kind === 'new' ? null : this.compare(command, identity, known.place, draft);
   }
 
-  private needIdentity(identity: string, nowMs: number, needs: Needs): void {
+  /** True: it was not used before. */
+  private needIdentity(identity: string, nowMs: number, needs: Needs): boolean {
     const known = this.findKey(identity, nowMs);
     if (known.kind === 'cold') needs.rows.push({ kind: 'block', ...known.block });
     else if (known.kind === 'place' && this.stored(known.place) === null) {
       needs.entries.add(known.place.index);
     }
+    return known.kind === 'new';
   }
 
   /** null: only the hashes are equal, the command is new. */
@@ -386,7 +403,7 @@ export class Sequencer {
     this.heads.set(command.conversation, { seq, rev, ...place, extra: conversation }, index);
     const { link } = command;
     const at = { seq: own, index, slot };
-    if (command.hasKey) this.keys.set(identityOf(command), at, index);
+    if (command.identity !== '') this.keys.set(command.identity, at, index);
     if (link !== null && link.clientSeq > 0) this.keys.set(linkIdentity(link), at, index);
     const idMs = draft.timeMs + id.aheadMs;
     const lateFor = extra === null ? null : extra.lateFor;
@@ -424,15 +441,10 @@ function refuseByHead({ expectedSeq, seenSeq }: Command, { seq }: Head): Verdict
 
 /** What a retry of it is known by: its key, and its number. */
 function identitiesOf(command: Command): string[] {
-  const identities = command.hasKey ? [identityOf(command)] : [];
-  const { link } = command;
+  const { link, identity } = command;
+  const identities = identity === '' ? [] : [identity];
   if (link !== null && link.clientSeq > 0) identities.push(linkIdentity(link));
   return identities;
-}
-
-/** What (conversation, sender, key) is known by in memory. */
-export function identityOf(command: Command): string {
-  return Buffer.prototype.latin1Slice.call(command.bytes, 0, command.identityEnd);
 }
 
 /** Body, content type and headers, or the event. */

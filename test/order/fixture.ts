@@ -67,11 +67,6 @@ export function commandOf(input: AppendCommandInput): Command {
   return scanned.command;
 }
 
-/** How memory knows (conversation, sender, key). */
-export function identityOf(command: Command): string {
-  return Buffer.from(command.bytes.subarray(0, command.identityEnd)).toString('latin1');
-}
-
 export interface Slot {
   readonly command: Pick<Command, 'bytes'>;
   readonly seq: number;

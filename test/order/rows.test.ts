@@ -12,16 +12,7 @@ import {
   headOf as plainHead,
 } from '../../src/order/row-values.ts';
 import { type FrozenRows, Rows } from '../../src/order/rows.ts';
-import {
-  checkpoint,
-  commandOf,
-  entryOf,
-  hexOf,
-  identityOf,
-  lookUp,
-  RowStore,
-  type Slot,
-} from './fixture.ts';
+import { checkpoint, commandOf, entryOf, hexOf, lookUp, RowStore, type Slot } from './fixture.ts';
 
 const time = Date.UTC(2026, 0, 1);
 const window = { windowMs: 1e12, windowBytes: 32 * 8 * 30 };
@@ -183,7 +174,7 @@ describe('random histories', () => {
             const known = places.get(each.conversation) ?? [];
             const place = { seq: known.length + 1, index: entry.index, slot };
             places.set(each.conversation, [...known, place]);
-            if (each.key !== 0) keyPlaces.set(identityOf(commandFor(each)), place);
+            if (each.key !== 0) keyPlaces.set(commandFor(each).identity, place);
             const previous = known.at(-1);
             return previous === undefined ? { seq: place.seq } : { seq: place.seq, previous };
           });
