@@ -1,6 +1,8 @@
 // What a turn has to send, gathered by peer and lane: entries on the data lane, everything else on
 // the control lane, never behind bulk. A frame is cut where it would grow over the limit. Acknowledgements
 // share a small frame of entries to the same peer, as every frame costs both ends far more than what is in it.
+// An Append without entries, which mostly tells of a commit, may wait for such a frame too; where a newer
+// Append to the same replica comes meanwhile, that one says it.
 import type { Lane, NodeId, PeerBatch, PeerMessage } from '../transport/types.ts';
 
 type Frame = Omit<PeerBatch, 'wallMs'>;
@@ -16,6 +18,8 @@ interface Lanes {
   data: OpenFrame[];
   /** Of acknowledgements alone; null: there are none. */
   acknowledgements: OpenFrame | null;
+  /** Appends without entries, the newest of each partition. */
+  readonly empty: Map<number, PeerMessage>;
 }
 
 /** A frame of more entries is bulk. */
@@ -36,8 +40,15 @@ export class Outbox {
     if (message.to === this.self) return;
     let lanes = this.peers.get(message.to);
     if (lanes === undefined) {
-      lanes = { control: [], data: [], acknowledgements: null };
+      lanes = { control: [], data: [], acknowledgements: null, empty: new Map() };
       this.peers.set(message.to, lanes);
+    }
+    if (message.type === 'Append') {
+      lanes.empty.delete(partition);
+      if (message.entries.length === 0) {
+        lanes.empty.set(partition, message);
+        return;
+      }
     }
     const bytes = entryBytes(message);
     const frame = this.frameFor(lanes, message, bytes);
@@ -46,9 +57,17 @@ export class Outbox {
     frame.bytes += bytes;
   }
 
-  drain(send: (to: NodeId, lane: Lane, frame: Frame) => void): void {
+  /** True: an Append without entries waits. */
+  get holdsBack(): boolean {
+    for (const { empty } of this.peers.values()) if (empty.size > 0) return true;
+    return false;
+  }
+
+  /** `mayHold`: Appends without entries wait for the next frame of entries to their peer. */
+  drain(mayHold: boolean, send: (to: NodeId, lane: Lane, frame: Frame) => void): void {
     for (const [to, lanes] of this.peers) {
-      const { control, data, acknowledgements } = lanes;
+      const { control, data, acknowledgements, empty } = lanes;
+      if (empty.size > 0 && (!mayHold || data.length > 0)) addAll(data, empty);
       if (acknowledgements !== null) share(acknowledgements, control, data);
       lanes.control = [];
       lanes.data = [];
@@ -63,7 +82,6 @@ export class Outbox {
       lanes.acknowledgements ??= emptyFrame();
       return lanes.acknowledgements;
     }
-    // A commit is told after the entries that it is about.
     const frames = type === 'Append' ? lanes.data : lanes.control;
     const last = frames.at(-1);
     const isFull = last !== undefined && last.bytes > 0 && last.bytes + bytes > this.frameBytesMax;
@@ -72,6 +90,17 @@ export class Outbox {
     frames.push(opened);
     return opened;
   }
+}
+
+/** A commit is told after the entries that it is about. */
+function addAll(data: OpenFrame[], empty: Map<number, PeerMessage>): void {
+  const frame = data.at(-1) ?? emptyFrame();
+  if (data.length === 0) data.push(frame);
+  for (const [partition, message] of empty) {
+    frame.partitions.push(partition);
+    frame.messages.push(message);
+  }
+  empty.clear();
 }
 
 /** Puts them where a frame leaves in any case. */

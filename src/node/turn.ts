@@ -13,6 +13,9 @@ import type { NodeLimits } from './config.ts';
 import { Outbox } from './outbox.ts';
 import type { Replica, TurnOutput } from './replica.ts';
 
+/** On a disk that takes its time, followers hear of a commit by the next turn after this. */
+const heldMaxMs = 2;
+
 interface PendingWrite {
   readonly batch: Batch;
   readonly steps: { readonly replica: Replica; readonly step: PersistStep<EntryPayload> }[];
@@ -54,6 +57,8 @@ export class TurnLoop implements TurnOutput {
   private readonly gated = new Set<Replica>();
   /** The partition whose replica has its turn. */
   private current = 0;
+  /** When the oldest of what the outbox holds back was to be sent. */
+  private heldSinceMs = Number.POSITIVE_INFINITY;
   private scheduled = false;
   private running = false;
   private writing: Promise<void> | null = null;
@@ -150,9 +155,14 @@ export class TurnLoop implements TurnOutput {
   private flush(): void {
     const { transport, clock, trusted } = this.deps;
     const wallMs = clock.wallMs();
-    this.outbox.drain((to, lane, frame) => {
+    const nowMs = clock.monotonicMs();
+    // The end of the write in flight is a turn, and mostly one with entries to send.
+    const mayHold = this.writing !== null && nowMs < this.heldSinceMs + heldMaxMs;
+    this.outbox.drain(mayHold, (to, lane, frame) => {
       if (trusted(to)) transport.send(to, lane, { wallMs, ...frame });
     });
+    if (!this.outbox.holdsBack) this.heldSinceMs = Number.POSITIVE_INFINITY;
+    else this.heldSinceMs = Math.min(this.heldSinceMs, nowMs);
   }
 
   private openWrite(): PendingWrite {

@@ -236,3 +236,7 @@ export class OneOfThree {
     return this.sent.map(({ message }) => message).filter((message) => message.type === type);
   }
 }
+
+export function heartbeat(from: number, term = 1, to = 1): PeerMessage {
+  return { type: 'Heartbeat', from, to, term, commit: 0, round: 0 };
+}

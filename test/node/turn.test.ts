@@ -1,20 +1,13 @@
 // What the turn promises between the core, the disk and the wire: nothing leaves, and nothing counts,
 // before the batch it rests on is durable, and nothing at all after a failure of the disk.
 import { describe, expect, test } from 'vitest';
-import { createPayload } from '../../src/entry.ts';
-import { Outbox } from '../../src/node/outbox.ts';
 import { TurnLoop } from '../../src/node/turn.ts';
-import { EntryKind } from '../../src/raft/types.ts';
 import type { PeerMessage } from '../../src/transport/types.ts';
-import { entriesAfter, OneOfThree, partitions } from './one-of-three.ts';
+import { entriesAfter, heartbeat, OneOfThree, partitions } from './one-of-three.ts';
 
 function vote(from: number, term = 1): PeerMessage {
   const log = { lastIndex: 0, lastTerm: 0, campaign: 5, transfer: false };
   return { type: 'Vote', from, to: 1, term, ...log };
-}
-
-function heartbeat(from: number, term = 1, to = 1): PeerMessage {
-  return { type: 'Heartbeat', from, to, term, commit: 0, round: 0 };
 }
 
 describe('a promise', () => {
@@ -174,52 +167,3 @@ describe('a node asleep', () => {
     expect(one.timers).toHaveLength(1);
   });
 });
-
-describe('frames', () => {
-  test('heartbeats of all partitions to a peer leave in one frame', () => {
-    const outbox = new Outbox(1, 1024);
-    for (let partition = 0; partition < 500; partition += 1) {
-      for (const to of [2, 3]) outbox.put(partition, heartbeat(1, 1, to));
-    }
-    const frames: string[] = [];
-    outbox.drain((to, lane, { messages }) => frames.push(`${to} ${lane} ${messages.length}`));
-    expect(frames).toEqual(['2 control 500', '3 control 500']);
-  });
-
-  test('acknowledgements share a small frame of entries to the same peer, and never wait behind bulk', () => {
-    expect(framesOf([acknowledgement(2), entryOf(100, 2)])).toEqual(['2 data 2']);
-    expect(framesOf([entryOf(100, 3), acknowledgement(2)])).toEqual(['2 control 1', '3 data 1']);
-    expect(framesOf([entryOf(100_000, 2), acknowledgement(2)])).toEqual([
-      '2 control 1',
-      '2 data 1',
-    ]);
-    const beat = heartbeat(1, 1, 2);
-    expect(framesOf([beat, acknowledgement(2), entryOf(100, 2)])).toEqual([
-      '2 control 2',
-      '2 data 1',
-    ]);
-  });
-});
-
-function framesOf(messages: readonly PeerMessage[]): string[] {
-  const outbox = new Outbox(1, 1024 * 1024);
-  for (const message of messages) outbox.put(0, message);
-  const frames: string[] = [];
-  outbox.drain((to, lane, frame) => {
-    expect(frame.partitions).toHaveLength(frame.messages.length);
-    frames.push(`${to} ${lane} ${frame.messages.length}`);
-  });
-  return frames.sort();
-}
-
-function acknowledgement(to: number): PeerMessage {
-  return { type: 'AppendOk', from: 1, to, term: 1, match: 7 };
-}
-
-function entryOf(bytes: number, to: number): PeerMessage {
-  const payload = createPayload(new Uint8Array(0), [new Uint8Array(bytes)], bytes);
-  const place = { index: 1, term: 1, kind: EntryKind.COMMANDS, timeMs: 1 };
-  const chain = new Uint8Array(16);
-  const entries = [{ ...place, payload, payloadBytes: bytes, chain }];
-  return { type: 'Append', from: 1, to, term: 1, prevIndex: 0, prevTerm: 0, entries, commit: 0 };
-}

@@ -1,0 +1,102 @@
+// What leaves in which frame: acknowledgements share one that leaves anyway, a commit waits for entries to the
+// same peer and is told once, by the newest Append; nothing else waits.
+import { expect, test } from 'vitest';
+import { createPayload } from '../../src/entry.ts';
+import { Outbox } from '../../src/node/outbox.ts';
+import { EntryKind } from '../../src/raft/types.ts';
+import type { Lane, NodeId, PeerMessage } from '../../src/transport/types.ts';
+import { heartbeat } from './one-of-three.ts';
+
+test('heartbeats of all partitions to a peer leave in one frame', () => {
+  const outbox = new Outbox(1, 1024);
+  for (let partition = 0; partition < 500; partition += 1) {
+    for (const to of [2, 3]) outbox.put(partition, heartbeat(1, 1, to));
+  }
+  const frames: string[] = [];
+  outbox.drain(false, (to, lane, { messages }) => frames.push(`${to} ${lane} ${messages.length}`));
+  expect(frames).toEqual(['2 control 500', '3 control 500']);
+});
+
+test('acknowledgements share a small frame of entries to the same peer, and never wait behind bulk', () => {
+  expect(framesOf([acknowledgement(2), append(2, 0, 100)])).toEqual(['2 data 2']);
+  expect(framesOf([append(3, 0, 100), acknowledgement(2)])).toEqual(['2 control 1', '3 data 1']);
+  expect(framesOf([append(2, 0, 100_000), acknowledgement(2)])).toEqual([
+    '2 control 1',
+    '2 data 1',
+  ]);
+  const beat = heartbeat(1, 1, 2);
+  expect(framesOf([beat, acknowledgement(2), append(2, 0, 100)])).toEqual([
+    '2 control 2',
+    '2 data 1',
+  ]);
+});
+
+test('a commit leaves at once where nothing may be held back', () => {
+  const outbox = new Outbox(1, 1000);
+  outbox.put(7, append(2, 5));
+  expect(drained(outbox, false)).toEqual(['2 data 7:Append 0@5']);
+  expect(outbox.holdsBack).toBe(false);
+  expect(drained(outbox, false)).toEqual([]);
+});
+
+test('a commit that may be held back leaves behind the next entries to its peer', () => {
+  const outbox = new Outbox(1, 1000);
+  outbox.put(7, append(2, 5));
+  outbox.put(7, append(3, 5));
+  outbox.put(8, heartbeat(1, 1, 2));
+  expect(drained(outbox, true)).toEqual(['2 control 8:Heartbeat']);
+  expect(outbox.holdsBack).toBe(true);
+  outbox.put(9, append(2, 1, 100));
+  expect(drained(outbox, true)).toEqual(['2 data 9:Append 1@1 7:Append 0@5']);
+  expect(outbox.holdsBack).toBe(true);
+  expect(drained(outbox, false)).toEqual(['3 data 7:Append 0@5']);
+  expect(outbox.holdsBack).toBe(false);
+});
+
+test('of one replica only the newest commit is told, by its entries where there are any', () => {
+  const outbox = new Outbox(1, 1000);
+  outbox.put(7, append(2, 5));
+  outbox.put(7, append(2, 6));
+  outbox.put(8, append(2, 3));
+  expect(drained(outbox, true)).toEqual([]);
+  outbox.put(7, append(2, 7, 100));
+  expect(drained(outbox, true)).toEqual(['2 data 7:Append 1@7 8:Append 0@3']);
+});
+
+/** What leaves: peer, lane, and of each message its partition, kind and commit. */
+function drained(outbox: Outbox, mayHold: boolean): string[] {
+  const frames: string[] = [];
+  outbox.drain(mayHold, (to: NodeId, lane: Lane, { partitions, messages }) => {
+    const all = messages.map((message, i) => {
+      const commit =
+        message.type === 'Append' ? ` ${message.entries.length}@${message.commit}` : '';
+      return `${partitions[i]}:${message.type}${commit}`;
+    });
+    frames.push(`${to} ${lane} ${all.join(' ')}`);
+  });
+  return frames;
+}
+
+function framesOf(messages: readonly PeerMessage[]): string[] {
+  const outbox = new Outbox(1, 1024 * 1024);
+  for (const message of messages) outbox.put(0, message);
+  const frames: string[] = [];
+  outbox.drain(false, (to, lane, frame) => {
+    expect(frame.partitions).toHaveLength(frame.messages.length);
+    frames.push(`${to} ${lane} ${frame.messages.length}`);
+  });
+  return frames.sort();
+}
+
+function acknowledgement(to: number): PeerMessage {
+  return { type: 'AppendOk', from: 1, to, term: 1, match: 7 };
+}
+
+/** Without bytes no entry. */
+function append(to: NodeId, commit: number, bytes = 0): PeerMessage {
+  const payload = createPayload(new Uint8Array(0), [new Uint8Array(bytes)], bytes);
+  const place = { index: 1, term: 1, kind: EntryKind.COMMANDS, timeMs: 1 };
+  const entry = { ...place, payload, payloadBytes: bytes, chain: new Uint8Array(16) };
+  const entries = bytes === 0 ? [] : [entry];
+  return { type: 'Append', from: 1, to, term: 1, prevIndex: 0, prevTerm: 0, entries, commit };
+}
