@@ -1,4 +1,5 @@
 // A stored message as callers get it: plain numbers where they fit, one bigint for the id.
+import type Long from 'long';
 import { type ChatMessage, MessageState, type ReadResponse } from '../gen/proto.ts';
 
 export interface Message {
@@ -61,30 +62,37 @@ const states = new Map<number, Message['state']>([
   [MessageState.MESSAGE_STATE_REJECTED, 'rejected'],
 ]);
 
+/** Of an unsigned one, and not by way of its text: an append's answer has one. */
+export function bigintOf({ high, low }: Long): bigint {
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+}
+
 export function toMessage(message: ChatMessage): Message {
   const { command } = message;
   if (command === null) throw new TypeError('a stored message has its command');
   const { conversation, sender, key, body, contentType, headers, device } = command;
   return {
     conversation,
-    seq: Number(message.seq),
-    rev: Number(message.rev),
-    id: BigInt(message.id.toString()),
-    timeMs: Number(message.timeMs),
+    seq: message.seq.toNumber(),
+    rev: message.rev.toNumber(),
+    id: bigintOf(message.id),
+    timeMs: message.timeMs.toNumber(),
     sender,
     state: states.get(message.state) ?? 'normal',
     late: message.late,
-    lateFor: Number(message.lateFor),
+    lateFor: message.lateFor.toNumber(),
     key,
     body,
     contentType,
     headers,
     device,
-    epoch: Number(command.epoch),
-    clientSeq: Number(command.clientSeq),
-    prevClientSeq: Object.hasOwn(command, 'prevClientSeq') ? Number(command.prevClientSeq) : null,
-    clientTimeMs: Number(command.clientTimeMs),
-    index: Number(message.index),
+    epoch: command.epoch.toNumber(),
+    clientSeq: command.clientSeq.toNumber(),
+    prevClientSeq: Object.hasOwn(command, 'prevClientSeq')
+      ? command.prevClientSeq.toNumber()
+      : null,
+    clientTimeMs: command.clientTimeMs.toNumber(),
+    index: message.index.toNumber(),
     slot: message.slot,
   };
 }
@@ -92,11 +100,11 @@ export function toMessage(message: ChatMessage): Message {
 export function toPage(response: ReadResponse): Page {
   return {
     messages: response.messages.map(toMessage),
-    headSeq: Number(response.headSeq),
-    headRev: Number(response.headRev),
-    minSeq: Number(response.minSeq),
+    headSeq: response.headSeq.toNumber(),
+    headRev: response.headRev.toNumber(),
+    minSeq: response.minSeq.toNumber(),
     servedBy: response.servedBy,
-    appliedIndex: Number(response.appliedIndex),
+    appliedIndex: response.appliedIndex.toNumber(),
     lagMs: response.lagMs,
   };
 }

@@ -128,8 +128,8 @@ export class PartitionMap {
     for (const { partition, leader, term } of map.leaders) {
       const address = addresses.get(leader);
       const known = this.leaders.get(partition);
-      if (address === undefined || (known !== undefined && known.term > Number(term))) continue;
-      this.leaders.set(partition, { address, term: Number(term) });
+      if (address === undefined || (known !== undefined && known.term > term.toNumber())) continue;
+      this.leaders.set(partition, { address, term: term.toNumber() });
     }
   }
 }

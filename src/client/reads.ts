@@ -64,7 +64,7 @@ export class Reads {
     const { text, partition } = this.map.locate(read.conversation);
     const request = requestOf(read, text, read.token ?? this.tokens.get(partition));
     const response = await this.call(rpcs.read, request, deadlineMs, read.server);
-    this.tokens.learn(partition, Number(response.appliedIndex), response.readToken);
+    this.tokens.learn(partition, response.appliedIndex.toNumber(), response.readToken);
     return toPage(response);
   }
 
@@ -74,7 +74,7 @@ export class Reads {
     await this.map.ensure(deadlineMs);
     const { heads } = await this.call(rpcs.batchGetHeads, { conversations }, deadlineMs);
     return heads.map(({ headSeq, headRev, minSeq }) => {
-      return { seq: Number(headSeq), rev: Number(headRev), minSeq: Number(minSeq) };
+      return { seq: headSeq.toNumber(), rev: headRev.toNumber(), minSeq: minSeq.toNumber() };
     });
   }
 

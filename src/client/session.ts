@@ -4,6 +4,7 @@ import type { AppendResult } from '../gen/proto.ts';
 import { appendSessionPath } from '../gen/services.ts';
 import type { Appended } from './append.ts';
 import { decodeResponse, encodeFrame, type FrameGroup } from './frames.ts';
+import { bigintOf } from './message.ts';
 import type { PendingAppend } from './pending-append.ts';
 import type { ClientTransport, Stream } from './types.ts';
 
@@ -100,11 +101,11 @@ export class Session {
   private take(bytes: Buffer): void {
     const { groups, held } = decodeResponse(bytes);
     for (const { frame, group, results } of groups) {
-      const sent = this.frames.get(Number(frame));
+      const sent = this.frames.get(frame.toNumber());
       const found = sent?.[group];
       if (sent === undefined || found === undefined || found === null) continue;
       sent[group] = null;
-      if (sent.every((each) => each === null)) this.frames.delete(Number(frame));
+      if (sent.every((each) => each === null)) this.frames.delete(frame.toNumber());
       this.unansweredBytes -= found.bytes;
       for (const [slot, append] of found.appends.entries()) {
         if (results[slot]?.held == null) continue;
@@ -134,17 +135,17 @@ export class Session {
 /** A stored message's numbers, as the caller has them. */
 export function appendedOf(result: AppendResult): Appended {
   return {
-    seq: Number(result.seq),
-    rev: Number(result.rev),
-    id: BigInt(result.id.toString()),
-    timeMs: Number(result.timeMs),
-    index: Number(result.index),
-    term: Number(result.term),
+    seq: result.seq.toNumber(),
+    rev: result.rev.toNumber(),
+    id: bigintOf(result.id),
+    timeMs: result.timeMs.toNumber(),
+    index: result.index.toNumber(),
+    term: result.term.toNumber(),
     duplicate: result.duplicate,
-    dedupeUntilMs: Number(result.dedupeUntilMs),
+    dedupeUntilMs: result.dedupeUntilMs.toNumber(),
     late: result.late,
-    lateFor: Number(result.lateFor),
-    epoch: Number(result.epoch),
+    lateFor: result.lateFor.toNumber(),
+    epoch: result.epoch.toNumber(),
   };
 }
 
@@ -152,12 +153,12 @@ export function refusalOf(result: AppendResult) {
   const { error } = result;
   if (error === null) return null;
   const { reason, message, field, leaderAddress } = error;
-  const limit = Number(error.limit);
-  const actual = Number(error.actual);
+  const limit = error.limit.toNumber();
+  const actual = error.actual.toNumber();
   const facts: Record<string, string> = { field, leaderAddress };
   if (limit > 0) facts['limit'] = String(limit);
   if (actual > 0) facts['actual'] = String(actual);
-  const want = Number(error.want);
+  const want = error.want.toNumber();
   if (want > 0) facts['want'] = String(want);
   if (error.leader > 0) facts['leader'] = String(error.leader);
   if (error.retryAfterMs > 0) facts['retryAfterMs'] = String(error.retryAfterMs);

@@ -88,32 +88,32 @@ export function placeOf(event: StoredEvent): Pick<EventPlace, 'rev' | 'index' | 
 /** Of the wire: a message, or whichever event its command is. */
 export function toEvent(received: ChatMessage): StoredEvent {
   const { command } = received;
-  if (Number(received.seq) > 0) return { kind: 'message', message: toMessage(received) };
+  if (received.seq.toNumber() > 0) return { kind: 'message', message: toMessage(received) };
   if (command === null) throw new TypeError('an event has its command');
   const place: EventPlace = {
     conversation: command.conversation,
-    rev: Number(received.rev),
-    timeMs: Number(received.timeMs),
-    index: Number(received.index),
+    rev: received.rev.toNumber(),
+    timeMs: received.timeMs.toNumber(),
+    index: received.index.toNumber(),
     slot: received.slot,
     sender: command.sender,
   };
   const { gapMarker, release, reject, setPolicy, registerDevice } = command;
   if (gapMarker !== null) {
     const { device, epoch, after, before } = gapMarker;
-    const gap = { epoch: Number(epoch), after: Number(after), before: Number(before) };
+    const gap = { epoch: epoch.toNumber(), after: after.toNumber(), before: before.toNumber() };
     return { ...place, kind: 'gap', device, ...gap };
   }
   if (release !== null) {
     const { subject } = received;
     const message = subject === null ? null : toMessage(subject);
-    return { ...place, kind: 'released', seq: Number(release.seq), message };
+    return { ...place, kind: 'released', seq: release.seq.toNumber(), message };
   }
-  if (reject !== null) return { ...place, kind: 'rejected', seq: Number(reject.seq) };
+  if (reject !== null) return { ...place, kind: 'rejected', seq: reject.seq.toNumber() };
   if (setPolicy !== null) return { ...place, kind: 'policy', policy: policyOf(setPolicy) };
   if (registerDevice !== null) {
     const { device } = registerDevice;
-    return { ...place, kind: 'device', device, epoch: Number(received.epoch) };
+    return { ...place, kind: 'device', device, epoch: received.epoch.toNumber() };
   }
   return { ...place, kind: 'unknown' };
 }

@@ -169,17 +169,17 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.listen();
     const { messages, reset, progress } = response;
     if (reset !== null) {
-      this.put({ kind: 'reset', min: Number(reset.min), max: Number(reset.max) });
+      this.put({ kind: 'reset', min: reset.min.toNumber(), max: reset.max.toNumber() });
     }
     for (const message of messages) this.takeMessage(message);
     const last = messages.at(-1);
     if (last !== undefined) {
       this.damagedAt.clear();
-      this.deps.learn(response.partition, Number(last.index), response.readToken);
+      this.deps.learn(response.partition, last.index.toNumber(), response.readToken);
     }
     if (progress !== null) {
       const { seq, rev, index } = progress;
-      const at = { seq: Number(seq), rev: Number(rev), index: Number(index) };
+      const at = { seq: seq.toNumber(), rev: rev.toNumber(), index: index.toNumber() };
       // Where nothing was received yet, or what was there held nothing for us.
       this.rev = Math.max(this.rev, at.rev);
       if (at.index > this.index) {
