@@ -3,10 +3,10 @@
 // at all in a run, but is seen at once.
 import { entryChainOf } from '../entry.ts';
 import type { FollowerView } from '../raft/types.ts';
-import { entryKey, firstGeneration } from '../storage/keys.ts';
 import type { PeerBatch } from '../transport/types.ts';
 import type { Sayings } from './said.ts';
 import type { SeenNode, SeenReplica } from './seen-node.ts';
+import { storedEntry } from './stored-rows.ts';
 import type { World } from './world.ts';
 
 const rules = {
@@ -100,7 +100,9 @@ export class LeaderChecker {
     const { known, leases } = this.of(partition);
     const followers = known.get(node) ?? [];
     if (followers.length === 0) known.set(node, followers);
-    for (const [i, other] of this.nodes.entries()) {
+    let i = -1;
+    for (const other of this.nodes) {
+      i += 1;
       const view = raft.follower(other.id);
       if (view === null) continue;
       const before = followers[i];
@@ -146,8 +148,7 @@ export class LeaderChecker {
     const chain = raft.chainAt(match);
     const isLater = (other.node?.replicas[partition]?.raft.term ?? Infinity) > raft.term;
     if (chain === null || other.disk.damaged || isLater) return;
-    const key = entryKey({ partition, generation: firstGeneration }, match);
-    const stored = other.disk.rows.get(key.toString('latin1'));
+    const stored = storedEntry(other, partition, match);
     if (stored !== undefined && entryChainOf(stored).equals(chain)) return;
     this.broken(rules.disk, node, replica, `counts entry ${match} of ${other.name}`);
   }
