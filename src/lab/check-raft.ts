@@ -89,6 +89,7 @@ export class RaftChecker {
       }
       this.lookAt(node, replica, last);
     }
+    this.others.leaders.stepEnds();
   }
 
   private lookAt(node: SeenNode, replica: SeenReplica, seen: Seen): void {
@@ -106,7 +107,7 @@ export class RaftChecker {
     if (leads && seen.leads && term === seen.term && commit > seen.commit)
       this.lookAtOwnTerm(node, replica);
     if (leads && (!seen.leads || term !== seen.term)) this.lookAtLeader(node, replica);
-    this.others.leaders.look(node, replica);
+    if (leads) this.others.leaders.look(node, replica);
     seen.term = term;
     seen.commit = commit;
     seen.applied = applied;
