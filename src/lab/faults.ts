@@ -6,6 +6,7 @@ import {
   leaderAfterLeader,
   leaderWithFew,
   overdueAnswers,
+  retriesAtBusyDisk,
   stopAlone,
 } from './fault-stories.ts';
 import {
@@ -62,7 +63,7 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     'disk stall': { weight: 3, begin: stallDisk },
     flood: { weight: 2, begin: flood },
     'late frame': { weight: 2, begin: lateFrame },
-    'busy disk': { weight: 3, begin: busyDisk },
+    'retries at a busy disk': { weight: 3, begin: retriesAtBusyDisk },
     'failed fsync': { weight: 1, begin: failSync },
     'full disk': { weight: 1, begin: fillDisk },
     'clock step': { weight: 2, begin: stepClock },
@@ -204,20 +205,6 @@ function stallDisk({ cluster, node, random }: FaultLab): (() => void) | null {
   // Queues fill.
   for (let left = isLeader ? 2 : 0; left > 0; left -= 1) cluster.provoke();
   return nothing;
-}
-
-/** What a leader looks up for repeats and for new messages is moved by checkpoints meanwhile. */
-function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
-  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
-  if (leader === null) return null;
-  const { disk } = leader;
-  disk.isBusy = true;
-  for (let i = 0; i < 30; i += 1) {
-    cluster.world.after(1000 * random.next(), null, () => cluster.repeat());
-  }
-  return () => {
-    disk.isBusy = false;
-  };
 }
 
 /** A small queue overflows, or leadership is given away, while more is on its way. */
