@@ -227,7 +227,7 @@ function fillAndDrain(cluster: LabCluster, random: Random): () => void {
   );
   for (const link of answers) link.slowMs = random.pick([10, 30, 60]);
   const stallMs = random.pick([10, 30, 60]);
-  for (let at = 0; at < 200; at += stallMs * 1.5) {
+  for (let at = 0; at < 450; at += stallMs * 1.5) {
     later(cluster, at, () => {
       for (const { disk } of nodes) disk.stall(stallMs);
     });

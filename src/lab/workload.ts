@@ -36,7 +36,7 @@ const resentAmong = 40;
 /** Of one client: fewer than a small queue takes. */
 const floodAppends = 46;
 /** More, slowly, behind what a small queue had no room for and is sent again. */
-const floodTail = 30;
+const floodTail = 60;
 
 export class Workload {
   readonly recorder: Recorder;
