@@ -19,7 +19,7 @@ export function hasSmallQueue({ limits }: Pick<Shape, 'limits'>): boolean {
   return limits.queuedCommandsMax === smallQueue;
 }
 
-/** Its pages are merged often; more keys than any run has fit into it. */
+/** Its pages are merged often; more keys than any run has fit into it: 1,280. */
 const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 40 * 1024 };
 
 export interface Shape {

@@ -28,6 +28,8 @@ const freshReadMs = 200;
 /** Of one client, that wait for their answer: each asks again and again. */
 const freshReadsMax = 4;
 const recentAppends = 5;
+/** With so many in all nothing more is begun that writes much: their keys have to fit into a small window. */
+const appendsMax = 700;
 const trickleAppends = 60;
 const trickleMs = 25;
 /** Where many are sent again at once. */
@@ -168,7 +170,7 @@ export class Workload {
   }
 
   private async writeNow(of: LabClient): Promise<void> {
-    if (this.stopping) return;
+    if (this.isFull) return;
     this.open += 1;
     const isSmall = hasSmallQueue(this.cluster.shape);
     await this.burst(of, of.machine.random, isSmall ? 24 : 12);
@@ -177,7 +179,7 @@ export class Workload {
 
   /** One after the other, into one conversation, without waiting for answers. */
   private async flood(of: LabClient, conversation: string): Promise<void> {
-    if (this.stopping) return;
+    if (this.isFull) return;
     this.open += 1;
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
@@ -209,12 +211,17 @@ export class Workload {
     return this.append(of, { ...random.pick(among), isRetry: true }, process);
   }
 
+  /** No more is to be written than has to be. */
+  private get isFull(): boolean {
+    return this.stopping || this.recorder.values >= appendsMax;
+  }
+
   /** Each in an entry of its own. */
   private async trickle(of: LabClient, partition: number): Promise<void> {
     const { shape } = this.cluster;
     const isThere = (name: string) => partitionOfName(shape, name) === partition;
     const among = this.conversations.filter(isThere);
-    if (this.stopping || among.length === 0) return;
+    if (this.isFull || among.length === 0) return;
     this.open += 1;
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
