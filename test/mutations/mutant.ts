@@ -7,7 +7,7 @@ import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 /** As `npm run lab` has them: the lab leaves much behind at every step, and has one thread. */
-const heapFlags = ['--max-semi-space-size=64', '--min-semi-space-size=32', '--single-threaded-gc'];
+const heapFlags = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--single-threaded'];
 
 /** What the lab said of a number of seeds. */
 export interface Outcome {
