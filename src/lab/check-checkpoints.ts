@@ -24,8 +24,11 @@ export class CheckpointChecker {
 
   look(node: SeenNode): void {
     const { replicas = [] } = node.node ?? {};
-    const seen = this.seen.get(node) ?? [];
-    this.seen.set(node, seen);
+    let seen = this.seen.get(node);
+    if (seen === undefined) {
+      seen = [];
+      this.seen.set(node, seen);
+    }
     for (const { partition, checkpointIndex } of replicas) {
       if (seen[partition] === checkpointIndex) continue;
       seen[partition] = checkpointIndex;

@@ -3,10 +3,10 @@
 // at all in a run, but is seen at once.
 import { entryChainOf } from '../entry.ts';
 import type { FollowerView } from '../raft/types.ts';
-import { entryKey, firstGeneration } from '../storage/keys.ts';
 import type { PeerBatch } from '../transport/types.ts';
 import type { Sayings } from './said.ts';
 import type { SeenNode, SeenReplica } from './seen-node.ts';
+import { storedEntry } from './stored-rows.ts';
 import type { World } from './world.ts';
 
 const rules = {
@@ -29,13 +29,20 @@ interface Known {
 interface Partition {
   /** The newest term in which anyone has led. */
   newestTerm: number;
-  /** By leader, then in the order of the nodes. */
-  readonly known: Map<SeenNode, Known[]>;
-  readonly leases: Map<SeenNode, number>;
+  readonly leaders: Map<SeenNode, Led>;
+}
+
+/** What a leader showed when it was last looked at. */
+interface Led {
+  /** In the order of the nodes. */
+  readonly followers: Known[];
+  leaseUntilMs: number | null;
 }
 
 /** Why a leader may go back: a follower refused what follows this entry, or its process is dead. */
 interface Reason {
+  readonly leader: SeenNode;
+  readonly partition: number;
   readonly from: number;
   readonly prevIndex: number;
 }
@@ -45,8 +52,8 @@ export class LeaderChecker {
   private readonly nodes: readonly SeenNode[];
   private readonly sayings: Sayings;
   private readonly partitions: Partition[] = [];
-  /** By leader and partition: what has arrived in this step. */
-  private readonly reasons = new Map<SeenNode, Reason[][]>();
+  /** What has arrived in this step. */
+  private readonly reasons: Reason[] = [];
 
   constructor(world: World, nodes: readonly SeenNode[], sayings: Sayings) {
     this.world = world;
@@ -70,37 +77,31 @@ export class LeaderChecker {
       const partition = partitions[i] ?? 0;
       const raft = node.node?.replicas[partition]?.raft;
       if (message.type !== 'AppendReject' || message.term !== raft?.term) continue;
-      this.note(node, partition, message);
+      const { from, prevIndex } = message;
+      this.reasons.push({ leader: node, partition, from, prevIndex });
     }
   }
 
   /** The process of `peer` was found dead. */
   down(node: SeenNode, peer: number): void {
     for (const { partition } of node.node?.replicas ?? []) {
-      this.note(node, partition, { from: peer, prevIndex: Infinity });
+      this.reasons.push({ leader: node, partition, from: peer, prevIndex: Infinity });
     }
   }
 
-  /** After every step of a node. */
+  /** After every step in which its node leads. */
   look(node: SeenNode, replica: SeenReplica): void {
-    if (replica.raft.role === 'leader') this.lookAtFollowers(node, replica);
-    const reasons = this.reasons.get(node)?.[replica.partition];
-    if (reasons !== undefined && reasons.length > 0) reasons.length = 0;
-  }
-
-  private note(node: SeenNode, partition: number, { from, prevIndex }: Reason): void {
-    const all = this.reasons.get(node) ?? [];
-    this.reasons.set(node, all);
-    all[partition] ??= [];
-    all[partition].push({ from, prevIndex });
-  }
-
-  private lookAtFollowers(node: SeenNode, replica: SeenReplica): void {
     const { raft, partition } = replica;
-    const { known, leases } = this.of(partition);
-    const followers = known.get(node) ?? [];
-    if (followers.length === 0) known.set(node, followers);
-    for (const [i, other] of this.nodes.entries()) {
+    const { leaders } = this.of(partition);
+    let led = leaders.get(node);
+    if (led === undefined) {
+      led = { followers: [], leaseUntilMs: null };
+      leaders.set(node, led);
+    }
+    const { followers } = led;
+    let i = -1;
+    for (const other of this.nodes) {
+      i += 1;
       const view = raft.follower(other.id);
       if (view === null) continue;
       const before = followers[i];
@@ -112,9 +113,15 @@ export class LeaderChecker {
         this.lookAtFollower({ node, replica, other, view }, before);
       }
     }
-    if (leases.get(node) === raft.leaseUntilMs) return;
-    leases.set(node, raft.leaseUntilMs);
+    const { leaseUntilMs } = raft;
+    if (led.leaseUntilMs === leaseUntilMs) return;
+    led.leaseUntilMs = leaseUntilMs;
     this.lookAtLease(node, replica);
+  }
+
+  /** A node has been looked at. */
+  stepEnds(): void {
+    if (this.reasons.length > 0) this.reasons.length = 0;
   }
 
   private lookAtFollower(seen: Seen, before: Known): void {
@@ -146,16 +153,19 @@ export class LeaderChecker {
     const chain = raft.chainAt(match);
     const isLater = (other.node?.replicas[partition]?.raft.term ?? Infinity) > raft.term;
     if (chain === null || other.disk.damaged || isLater) return;
-    const key = entryKey({ partition, generation: firstGeneration }, match);
-    const stored = other.disk.rows.get(key.toString('latin1'));
+    const stored = storedEntry(other, partition, match);
     if (stored !== undefined && entryChainOf(stored).equals(chain)) return;
     this.broken(rules.disk, node, replica, `counts entry ${match} of ${other.name}`);
   }
 
   /** Of what was acknowledged since, a refusal says nothing. */
   private lookAtReasons({ node, replica, other, view }: Seen): void {
-    const reasons = this.reasons.get(node)?.[replica.partition] ?? [];
-    if (reasons.some(({ from, prevIndex }) => from === other.id && prevIndex > view.match)) return;
+    const isReason = ({ leader, partition, from, prevIndex }: Reason) =>
+      leader === node &&
+      partition === replica.partition &&
+      from === other.id &&
+      prevIndex > view.match;
+    if (this.reasons.some(isReason)) return;
     const goes = `goes back to entry ${view.next} with ${other.name}, which has ${view.match}`;
     this.broken(rules.back, node, replica, goes);
   }
@@ -177,7 +187,7 @@ export class LeaderChecker {
   private of(partition: number): Partition {
     let found = this.partitions[partition];
     if (found === undefined) {
-      found = { newestTerm: 0, known: new Map(), leases: new Map() };
+      found = { newestTerm: 0, leaders: new Map() };
       this.partitions[partition] = found;
     }
     return found;

@@ -2,15 +2,14 @@
 // acknowledgement, the vote of a grant, the vote and the log of a request. And what was promised once is
 // kept over every restart: a store that has forgotten it does not serve.
 import { entryChainOf } from '../entry.ts';
-import { entryKey, firstGeneration, hardStateKey } from '../storage/keys.ts';
-import { decodeHardState } from '../storage/own-rows.ts';
-import { decodeShapedRecord } from '../storage/record-codec.ts';
 import type { PeerBatch, PeerMessage } from '../transport/types.ts';
 import type { SeenNode } from './seen-node.ts';
+import { storedEntry, storedHardState } from './stored-rows.ts';
 import type { World } from './world.ts';
 
 const onDisk = 'what a message promises is on the disk';
 const kept = 'what was promised is kept';
+const noHardState = { term: 0, votedFor: 0 } as const;
 
 /** By node and partition. */
 interface Promised {
@@ -58,13 +57,13 @@ export class PromiseChecker {
     const raft = node.node?.replicas[partition]?.raft;
     // In a later term the log may have been cut off since.
     if (raft?.term === term) {
-      const stored = node.disk.rows.get(entryName(partition, match));
+      const stored = storedEntry(node, partition, match);
       const chain = raft.chainAt(match);
       if (stored === undefined || (chain !== null && !entryChainOf(stored).equals(chain))) {
         this.world.break(onDisk, `${who}: acknowledges entry ${match} of term ${term}`);
       }
     }
-    const hard = this.hardState(node, partition);
+    const hard = storedHardState(node, partition) ?? noHardState;
     if (hard.term < term) {
       const detail = `${who}: acknowledges in term ${term}, its disk is in term ${hard.term}`;
       this.world.break(onDisk, detail);
@@ -84,7 +83,7 @@ export class PromiseChecker {
     promised.votes.set(term, vote);
     promised.term = Math.max(promised.term, term);
     if (node.disk.damaged) return;
-    const hard = this.hardState(node, partition);
+    const hard = storedHardState(node, partition) ?? noHardState;
     if (hard.term < term || (hard.term === term && hard.votedFor !== vote)) {
       const has = `its disk has node ${hard.votedFor} in term ${hard.term}`;
       this.world.break(onDisk, `${who}: votes for node ${vote} in term ${term}, ${has}`);
@@ -93,15 +92,8 @@ export class PromiseChecker {
     const raft = node.node?.replicas[partition]?.raft;
     // One that has given way since may have cut off its log.
     if (raft?.term !== term || raft.role !== 'candidate') return;
-    if (node.disk.rows.get(entryName(partition, message.lastIndex)) !== undefined) return;
+    if (storedEntry(node, partition, message.lastIndex) !== undefined) return;
     this.world.break(onDisk, `${who}: asks for votes with entry ${message.lastIndex}`);
-  }
-
-  private hardState({ disk }: SeenNode, partition: number) {
-    const key = hardStateKey(partition);
-    const stored = disk.rows.get(key.toString('latin1'));
-    if (stored === undefined) return { term: 0, votedFor: 0 };
-    return decodeShapedRecord(key, stored, { partition, row: 'the hard state' }, decodeHardState);
   }
 
   private of(node: SeenNode, partition: number): Promised {
@@ -113,8 +105,4 @@ export class PromiseChecker {
     }
     return promised;
   }
-}
-
-function entryName(partition: number, index: number): string {
-  return entryKey({ partition, generation: firstGeneration }, index).toString('latin1');
 }

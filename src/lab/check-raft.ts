@@ -1,11 +1,11 @@
 // What must hold after every step, whatever happened: looked up in the replicas themselves, and, for what
 // is promised to be durable, on the disks. An entry is known by its chain, which covers all before it.
 import { entryChainOf } from '../entry.ts';
-import { entryKey, firstGeneration } from '../storage/keys.ts';
 import type { LeaderChecker } from './check-leader.ts';
 import type { PromiseChecker } from './check-promises.ts';
 import type { VoteChecker } from './check-votes.ts';
 import type { SeenNode, SeenReplica } from './seen-node.ts';
+import { storedEntry } from './stored-rows.ts';
 import type { World } from './world.ts';
 
 /** What a replica showed when it was last looked at; of one incarnation. */
@@ -89,6 +89,7 @@ export class RaftChecker {
       }
       this.lookAt(node, replica, last);
     }
+    this.others.leaders.stepEnds();
   }
 
   private lookAt(node: SeenNode, replica: SeenReplica, seen: Seen): void {
@@ -106,7 +107,7 @@ export class RaftChecker {
     if (leads && seen.leads && term === seen.term && commit > seen.commit)
       this.lookAtOwnTerm(node, replica);
     if (leads && (!seen.leads || term !== seen.term)) this.lookAtLeader(node, replica);
-    this.others.leaders.look(node, replica);
+    if (leads) this.others.leaders.look(node, replica);
     seen.term = term;
     seen.commit = commit;
     seen.applied = applied;
@@ -141,7 +142,7 @@ export class RaftChecker {
     if (chain === seen.durable) return;
     seen.durable = chain;
     if (chain === null || durableIndex === 0 || node.disk.damaged) return;
-    const stored = node.disk.rows.get(entryName(partition, durableIndex));
+    const stored = storedEntry(node, partition, durableIndex);
     if (stored !== undefined && entryChainOf(stored).equals(chain)) return;
     const detail = `${nameOf(node, partition)}: takes entry ${durableIndex} for durable`;
     this.world.break('what a replica takes for durable is on its disk', detail);
@@ -153,7 +154,7 @@ export class RaftChecker {
     const ever = this.appliedEver.get(node);
     if (ever !== undefined) ever[partition] = Math.max(applied, ever[partition] ?? 0);
     if (node.disk.damaged) return;
-    const stored = node.disk.rows.get(entryName(partition, applied));
+    const stored = storedEntry(node, partition, applied);
     const chain = raft.chainAt(applied);
     if (stored !== undefined && (chain === null || entryChainOf(stored).equals(chain))) return;
     const detail = `${nameOf(node, partition)}: entry ${applied} is applied and not on its disk`;
@@ -194,10 +195,9 @@ export class RaftChecker {
     const index = raft.commit;
     const chain = raft.chainAt(index);
     if (chain === null) return;
-    const key = entryName(partition, index);
-    const have = this.nodes.filter(({ disk }) => {
-      const stored = disk.rows.get(key);
-      return disk.damaged || (stored !== undefined && entryChainOf(stored).equals(chain));
+    const have = this.nodes.filter((each) => {
+      const stored = storedEntry(each, partition, index);
+      return each.disk.damaged || (stored !== undefined && entryChainOf(stored).equals(chain));
     });
     if (have.length * 2 > node.config.nodes.size) return;
     const on = have.map(({ name }) => name).join(', ') || 'no node';
@@ -250,10 +250,6 @@ function firstSight(incarnation: number, { raft }: SeenReplica): Seen {
 
 function nameOf(node: SeenNode, partition: number): string {
   return `${node.name}, partition ${partition}`;
-}
-
-function entryName(partition: number, index: number): string {
-  return entryKey({ partition, generation: firstGeneration }, index).toString('latin1');
 }
 
 function hex(bytes: Uint8Array): string {

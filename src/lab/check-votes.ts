@@ -1,10 +1,8 @@
 // Who may campaign, and who leads: only one whom a majority has given leave to, as it hears no leader, in this
 // very campaign; only one who has the votes of a majority, of this very term, its own on its disk.
-import { hardStateKey } from '../storage/keys.ts';
-import { decodeHardState } from '../storage/own-rows.ts';
-import { decodeShapedRecord } from '../storage/record-codec.ts';
 import type { PeerBatch, PeerMessage } from '../transport/types.ts';
 import type { SeenNode, SeenReplica } from './seen-node.ts';
+import { storedHardState } from './stored-rows.ts';
 import type { World } from './world.ts';
 
 const rules = {
@@ -95,13 +93,10 @@ export class VoteChecker {
     return raft?.role === 'follower' && raft.leader !== 0 && isRecent;
   }
 
-  private hasOwnVote({ id, disk }: SeenNode, partition: number, term: number): boolean {
-    const key = hardStateKey(partition);
-    const stored = disk.rows.get(key.toString('latin1'));
-    if (stored === undefined) return false;
-    const name = { partition, row: 'the hard state' };
-    const hard = decodeShapedRecord(key, stored, name, decodeHardState);
-    return hard.term > term || (hard.term === term && hard.votedFor === id);
+  private hasOwnVote(node: SeenNode, partition: number, term: number): boolean {
+    const hard = storedHardState(node, partition);
+    if (hard === undefined) return false;
+    return hard.term > term || (hard.term === term && hard.votedFor === node.id);
   }
 
   private heardBy(node: SeenNode): number[] {

@@ -34,8 +34,8 @@ export class Disk {
   /** A batch in the middle is gone, and later ones are there. */
   lostBatch = false;
   full = false;
-  /** Every read takes long. */
-  isBusy = false;
+  /** Every read takes up to so much longer. */
+  busyMs = 0;
   /** The next sync fails. */
   failsSync = false;
   /** Called once, at some moment of the next write. */
@@ -65,8 +65,8 @@ export class Disk {
 
   get readMs(): number {
     const { random } = this.machine;
-    const isSlow = this.isBusy || random.chance(slowReads.chance);
-    const slowMs = isSlow ? slowReads.mostMs * random.next() : 0;
+    const isSlow = this.busyMs > 0 || random.chance(slowReads.chance);
+    const slowMs = isSlow ? (this.busyMs || slowReads.mostMs) * random.next() : 0;
     return this.stallLeftMs + this.times.readMs * random.next() + slowMs;
   }
 
@@ -77,7 +77,7 @@ export class Disk {
   endFaults(): void {
     this.stalledUntilMs = 0;
     this.full = false;
-    this.isBusy = false;
+    this.busyMs = 0;
     this.failsSync = false;
     this.duringWrite = null;
   }

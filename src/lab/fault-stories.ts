@@ -17,6 +17,8 @@ import type { LabNode } from './lab-node.ts';
 import type { Random } from './random.ts';
 
 const firstLookMs = 0.5;
+/** A checkpoint that moves nothing is soon written. */
+const movingLooks = 5;
 
 /** A leader: it comes to itself while nobody can tell it that it leads no more. */
 export function stopAlone({ cluster, random }: FaultLab): (() => void) | null {
@@ -178,6 +180,38 @@ export function lateFrame({ cluster, random }: FaultLab): () => void {
     });
   });
   return nothing;
+}
+
+/**
+ * A leader's disk takes long to read, and clients send again what they sent before: the keys that it looks up
+ * are moved meanwhile by a checkpoint, which takes long as it reads what it moves.
+ */
+export function retriesAtBusyDisk({ cluster, random }: FaultLab): (() => void) | null {
+  const partition = random.below(cluster.shape.partitions);
+  const leader = leaderOf(cluster, partition);
+  if (leader === null) return null;
+  const { disk } = leader;
+  disk.busyMs = random.pick([60, 200]);
+  let isOver = false;
+  cluster.trickle(partition);
+  let looks = 0;
+  /** For some looks in a row. */
+  const isMoving = () => {
+    looks = leader.node?.replicas[partition]?.rows.freezing ? looks + 1 : 0;
+    return isOver || looks > movingLooks;
+  };
+  const wait = () => {
+    whenever(cluster, isMoving, () => {
+      if (isOver) return;
+      cluster.resend(partition);
+      later(cluster, 200 * random.next(), wait);
+    });
+  };
+  wait();
+  return () => {
+    isOver = true;
+    disk.busyMs = 0;
+  };
 }
 
 /** A vote that was given at the very start is gone, before anything else was written. */

@@ -77,12 +77,15 @@ export function whenever(cluster: LabCluster, holds: () => boolean, call: () => 
 
 /** Of the newest term. */
 export function leaderOf({ nodes }: LabCluster, partition: number): LabNode | null {
-  const termOf = ({ node }: LabNode) => {
-    const raft = node?.replicas[partition]?.raft;
-    return raft?.role === 'leader' ? raft.term : 0;
-  };
-  const [newest] = nodes.filter((node) => termOf(node) > 0).sort((a, b) => termOf(b) - termOf(a));
-  return newest ?? null;
+  let newest: LabNode | null = null;
+  let newestTerm = 0;
+  for (const each of nodes) {
+    const raft = each.node?.replicas[partition]?.raft;
+    if (raft?.role !== 'leader' || raft.term <= newestTerm) continue;
+    newest = each;
+    newestTerm = raft.term;
+  }
+  return newest;
 }
 
 export function allLinks({ nodes, network }: LabCluster): Link[] {

@@ -6,6 +6,7 @@ import {
   leaderAfterLeader,
   leaderWithFew,
   overdueAnswers,
+  retriesAtBusyDisk,
   stopAlone,
 } from './fault-stories.ts';
 import {
@@ -62,7 +63,7 @@ export const faults: Readonly<Record<string, { readonly weight: number; readonly
     'disk stall': { weight: 3, begin: stallDisk },
     flood: { weight: 2, begin: flood },
     'late frame': { weight: 2, begin: lateFrame },
-    'busy disk': { weight: 3, begin: busyDisk },
+    'retries at a busy disk': { weight: 3, begin: retriesAtBusyDisk },
     'failed fsync': { weight: 1, begin: failSync },
     'full disk': { weight: 1, begin: fillDisk },
     'clock step': { weight: 2, begin: stepClock },
@@ -206,20 +207,6 @@ function stallDisk({ cluster, node, random }: FaultLab): (() => void) | null {
   return nothing;
 }
 
-/** What a leader looks up for repeats and for new messages is moved by checkpoints meanwhile. */
-function busyDisk({ cluster, random }: FaultLab): (() => void) | null {
-  const leader = leaderOf(cluster, random.below(cluster.shape.partitions));
-  if (leader === null) return null;
-  const { disk } = leader;
-  disk.isBusy = true;
-  for (let i = 0; i < 30; i += 1) {
-    cluster.world.after(1000 * random.next(), null, () => cluster.repeat());
-  }
-  return () => {
-    disk.isBusy = false;
-  };
-}
-
 /** A small queue overflows, or leadership is given away, while more is on its way. */
 function flood({ cluster, random }: FaultLab): () => void {
   const { shape, nodes } = cluster;
@@ -240,7 +227,7 @@ function fillAndDrain(cluster: LabCluster, random: Random): () => void {
   );
   for (const link of answers) link.slowMs = random.pick([10, 30, 60]);
   const stallMs = random.pick([10, 30, 60]);
-  for (let at = 0; at < 200; at += stallMs * 1.5) {
+  for (let at = 0; at < 450; at += stallMs * 1.5) {
     later(cluster, at, () => {
       for (const { disk } of nodes) disk.stall(stallMs);
     });

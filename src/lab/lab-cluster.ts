@@ -29,8 +29,10 @@ export class LabCluster {
   provoke: () => void = () => {};
   /** Makes clients write one message after the other, faster than they are answered. */
   flood: () => void = () => {};
-  /** Makes a client say something again, and something new. */
-  repeat: () => void = () => {};
+  /** Makes a client write in that partition, one message after the other, slowly. */
+  trickle: (partition: number) => void = () => {};
+  /** Makes clients say again what they lately said in that partition. */
+  resend: (partition: number) => void = () => {};
   /**
    * Makes a client append what expects one message more than there is, after `onHead`, and another client
    * append that one a little later.

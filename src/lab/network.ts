@@ -33,7 +33,7 @@ export interface End {
 
 /** `lossy`: the one who sent it does not rely on its coming once and in order. */
 export interface Message {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly lossy?: true;
 }
 

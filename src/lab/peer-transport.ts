@@ -36,7 +36,10 @@ export interface PeerTransportOptions {
 
 export class PeerTransport implements Transport {
   private readonly options: PeerTransportOptions;
-  private readonly dialers = new Map<string, Dialer>();
+  private readonly dialers: Readonly<Record<Lane, Map<NodeId, Dialer>>> = {
+    control: new Map(),
+    data: new Map(),
+  };
   private readonly accepted = new Map<string, Connection>();
   private readonly refusals = new Map<NodeId, string | null>();
   private events: TransportEvents | null = null;
@@ -59,10 +62,10 @@ export class PeerTransport implements Transport {
       for (const lane of ['control', 'data'] as const) {
         const target = { id, address, lane, onAbsent };
         const refused = (reason: string | null) => this.refusals.set(id, reason);
-        this.dialers.set(`${id} ${lane}`, new Dialer(this.options, events, target, refused));
+        this.dialers[lane].set(id, new Dialer(this.options, events, target, refused));
       }
     }
-    for (const dialer of this.dialers.values()) dialer.dial();
+    for (const dialer of this.allDialers) dialer.dial();
   }
 
   send(to: NodeId, lane: Lane, batch: PeerBatch): boolean {
@@ -70,7 +73,7 @@ export class PeerTransport implements Transport {
   }
 
   helloChanged(): void {
-    for (const dialer of this.dialers.values()) dialer.helloAgain();
+    for (const dialer of this.allDialers) dialer.helloAgain();
   }
 
   connected(peer: NodeId): boolean {
@@ -84,7 +87,7 @@ export class PeerTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    for (const dialer of this.dialers.values()) dialer.close();
+    for (const dialer of this.allDialers) dialer.close();
     for (const connection of this.accepted.values()) connection.close();
   }
 
@@ -94,7 +97,7 @@ export class PeerTransport implements Transport {
     return {
       onMessage: ({ bytes }) => {
         const { events } = this;
-        const frame = decodeRequest(Buffer.from(bytes));
+        const frame = decodeRequest(bytes);
         if (frame === null || events === null) connection.close();
         else if (frame.kind === 'hello') {
           const { hello, lane } = frame;
@@ -121,7 +124,13 @@ export class PeerTransport implements Transport {
   }
 
   private dialer(peer: NodeId, lane: Lane): Dialer | undefined {
-    return this.dialers.get(`${peer} ${lane}`);
+    return this.dialers[lane].get(peer);
+  }
+
+  /** Both lanes of a peer, then those of the next. */
+  private get allDialers(): Dialer[] {
+    const { control, data } = this.dialers;
+    return [...control].flatMap(([id, dialer]) => [dialer, data.get(id) ?? dialer]);
   }
 }
 
@@ -219,9 +228,9 @@ class Dialer {
     this.connection?.send({ bytes: encodeHelloRequest(this.events.hello(id), lane) });
   }
 
-  private onAnswer(attempt: number, bytes: Uint8Array): void {
+  private onAnswer(attempt: number, bytes: Buffer): void {
     if (attempt !== this.attempt || this.connection === null) return;
-    const answer = decodeResponse(Buffer.from(bytes));
+    const answer = decodeResponse(bytes);
     const reason = answer === null ? 'no hello' : this.events.onHello(answer.hello);
     if (reason !== null) {
       this.refused(reason);

@@ -6,7 +6,8 @@ export class Recorder {
   readonly events: HistoryEvent[] = [];
   private readonly world: World;
   private processes = 0;
-  private values = 0;
+  /** Given so far. */
+  values = 0;
 
   constructor(world: World) {
     this.world = world;

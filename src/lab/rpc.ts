@@ -46,7 +46,7 @@ export class RpcTransport implements ClientTransport {
     };
     const ends: End = {
       onMessage: ({ bytes }) => {
-        if (!isOver) take(Buffer.from(bytes));
+        if (!isOver) take(bytes);
       },
       onEnd: () => end(cutOff),
     };
@@ -160,7 +160,7 @@ export function acceptCall(
   return {
     onMessage: ({ bytes }) => {
       try {
-        stream.take(Buffer.from(bytes));
+        stream.take(bytes);
       } catch (error) {
         if (!(error instanceof PacelineError)) throw error;
         fail(error);
@@ -173,7 +173,7 @@ export function acceptCall(
 function answerOnce(method: UnaryMethod, connection: Connection): End {
   return {
     onMessage: ({ bytes }) => {
-      method.answer(Buffer.from(bytes)).then(
+      method.answer(bytes).then(
         (response) => connection.send({ bytes: framed(kind.response, response) }),
         (error: unknown) => {
           const refusal = error instanceof PacelineError ? error : internal(error);

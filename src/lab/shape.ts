@@ -1,5 +1,6 @@
 // What one run is made of, drawn from its seed: how many nodes, partitions and clients, how fast the disks
 // and the network are, and limits small enough that rare paths are walked often.
+import { assert } from '../assert.ts';
 import {
   defaultLimits,
   defaultRaftConfig,
@@ -7,6 +8,7 @@ import {
   type NodeLimits,
 } from '../node/config.ts';
 import { type DedupeWindow, defaultDedupeWindow } from '../order/dedupe.ts';
+import { createPlaces, partitionOf } from '../shard.ts';
 import type { DiskTimes } from './disk.ts';
 import type { Random } from './random.ts';
 
@@ -17,7 +19,7 @@ export function hasSmallQueue({ limits }: Pick<Shape, 'limits'>): boolean {
   return limits.queuedCommandsMax === smallQueue;
 }
 
-/** Its pages are merged often; more keys than any run has fit into it. */
+/** Its pages are merged often; more keys than any run has fit into it: 1,280. */
 const smallWindow: DedupeWindow = { ...defaultDedupeWindow, windowBytes: 40 * 1024 };
 
 export interface Shape {
@@ -37,6 +39,14 @@ export interface Shape {
   readonly limits: NodeLimits;
   readonly dedupe: DedupeWindow;
   readonly raft: NodeConfig['raft'];
+}
+
+const places = createPlaces('mix');
+
+export function partitionOfName({ partitions }: Pick<Shape, 'partitions'>, name: string): number {
+  const place = places(name);
+  assert('shard' in place, 'conversations of the lab have good names');
+  return partitionOf(place.shard, partitions);
 }
 
 export function drawShape(random: Random): Shape {
@@ -102,7 +112,7 @@ function drawLimits(random: Random): NodeLimits {
     batchBytesMax: random.pick([2000, 64_000, 4_194_304]),
     frameBytesMax: random.pick([2000, 64_000, 1_048_576]),
     uncommittedBytesMax: random.pick([2000, 64_000, 8_388_608]),
-    checkpointRowsMax: random.pick([5, 50, 2000]),
+    checkpointRowsMax: random.pick([1, 5, 50, 2000]),
     checkpointBytesMax: random.pick([2000, 16_384, 262_144]),
     checkpointIdleMs: random.pick([200, 1000]),
     queuedCommandsMax: random.pick([smallQueue, 1024, 16_384]),

@@ -11,7 +11,7 @@ import type { LabClient, LabCluster } from './lab-cluster.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
-import { addressOf, hasSmallQueue } from './shape.ts';
+import { addressOf, hasSmallQueue, partitionOfName } from './shape.ts';
 
 /** An append as a client may send it again. */
 interface Sent {
@@ -28,10 +28,17 @@ const freshReadMs = 200;
 /** Of one client, that wait for their answer: each asks again and again. */
 const freshReadsMax = 4;
 const recentAppends = 5;
+/** With so many in all nothing more is begun that writes much: their keys have to fit into a small window. */
+const appendsMax = 700;
+const trickleAppends = 60;
+const trickleMs = 25;
+/** Where many are sent again at once. */
+const resentAtOnce = 8;
+const resentAmong = 40;
 /** Of one client: fewer than a small queue takes. */
 const floodAppends = 46;
 /** More, slowly, behind what a small queue had no room for and is sent again. */
-const floodTail = 30;
+const floodTail = 60;
 
 export class Workload {
   readonly recorder: Recorder;
@@ -79,7 +86,8 @@ export class Workload {
       for (const client of cluster.clients) this.flood(client, conversation);
     };
     cluster.expectAhead = (of, onHead) => this.expectAhead(of, onHead);
-    cluster.repeat = () => this.repeat(this.random.pick(cluster.clients));
+    cluster.trickle = (partition) => this.trickle(this.random.pick(cluster.clients), partition);
+    cluster.resend = (partition) => this.resend(partition);
     cluster.question = ({ id }, what) => this.readAllAt(addressOf(id), what);
     this.apps = new Apps(cluster, this.recorder, this.conversations);
   }
@@ -162,7 +170,7 @@ export class Workload {
   }
 
   private async writeNow(of: LabClient): Promise<void> {
-    if (this.stopping) return;
+    if (this.isFull) return;
     this.open += 1;
     const isSmall = hasSmallQueue(this.cluster.shape);
     await this.burst(of, of.machine.random, isSmall ? 24 : 12);
@@ -171,7 +179,7 @@ export class Workload {
 
   /** One after the other, into one conversation, without waiting for answers. */
   private async flood(of: LabClient, conversation: string): Promise<void> {
-    if (this.stopping) return;
+    if (this.isFull) return;
     this.open += 1;
     const { random } = of.machine;
     const ends: Promise<boolean>[] = [];
@@ -203,14 +211,45 @@ export class Workload {
     return this.append(of, { ...random.pick(among), isRetry: true }, process);
   }
 
-  private async repeat(of: LabClient): Promise<void> {
-    if (this.stopping) return;
+  /** No more is to be written than has to be. */
+  private get isFull(): boolean {
+    return this.stopping || this.recorder.values >= appendsMax;
+  }
+
+  /** Each in an entry of its own. */
+  private async trickle(of: LabClient, partition: number): Promise<void> {
+    const { shape } = this.cluster;
+    const isThere = (name: string) => partitionOfName(shape, name) === partition;
+    const among = this.conversations.filter(isThere);
+    if (this.isFull || among.length === 0) return;
     this.open += 1;
     const { random } = of.machine;
-    await Promise.all([
-      this.retry(of, random, this.recorder.newProcess()),
-      this.append(of, this.newAppend(of, random), this.recorder.newProcess()),
-    ]);
+    const ends: Promise<boolean>[] = [];
+    for (let left = trickleAppends; left > 0; left -= 1) {
+      const sent = this.newAppend(of, random, random.pick(among));
+      ends.push(this.append(of, sent, this.recorder.newProcess()));
+      await of.machine.pass(2 * trickleMs * random.next());
+    }
+    await Promise.all(ends);
+    this.open -= 1;
+  }
+
+  /** Different ones, at once. */
+  private async resend(partition: number): Promise<void> {
+    if (this.stopping) return;
+    const { clients, shape } = this.cluster;
+    const lately = this.sent
+      .filter(({ append }) => partitionOfName(shape, append.conversation) === partition)
+      .slice(-resentAmong);
+    this.open += 1;
+    const ends: Promise<boolean>[] = [];
+    for (let left = Math.min(resentAtOnce, lately.length); left > 0; left -= 1) {
+      const [sent] = lately.splice(this.random.below(lately.length), 1);
+      if (sent === undefined) continue;
+      const of = this.random.pick(clients);
+      ends.push(this.append(of, { ...sent, isRetry: true }, this.recorder.newProcess()));
+    }
+    await Promise.all(ends);
     this.open -= 1;
   }
 

@@ -9,11 +9,7 @@ import { hiddenOfStorage, ofStorage } from './of-storage.ts';
 const all: readonly Mutation[] = [...ofRaft, ...ofAnswers, ...ofStorage, ...ofOrder, ...ofClient];
 
 /** Put back, and not caught by the lab, or too seldom to rely on: what it still has to learn. */
-const open: ReadonlySet<string> = new Set([
-  // Heads, chains and states that a checkpoint has written stay known in memory, 4,096 of them; only a page
-  // of keys that is merged while it is read shows it. Met after 115 seeds with twice the load of now.
-  'stale-rows-admitted',
-]);
+const open: ReadonlySet<string> = new Set([]);
 
 /** Caught by the lab, each. */
 export const mutations = all.filter(({ name }) => !open.has(name));

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
+/** As `npm run lab` has them: the lab leaves much behind at every step, and has one thread. */
+const heapFlags = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--single-threaded'];
 
 /** What the lab said of a number of seeds. */
 export interface Outcome {
@@ -93,14 +95,15 @@ export class Workshop {
   }
 
   private async lab({ from, count, timeoutMs }: Seeds): Promise<Outcome> {
-    const args = ['dist/cli/main.js', 'lab', '--from', `${from}`, '--seeds', `${count}`, '--json'];
+    const seeds = ['--from', `${from}`, '--seeds', `${count}`];
+    const args = [...heapFlags, 'dist/cli/main.js', 'lab', ...seeds, '--json'];
     const { output, errors } = await this.run(args, timeoutMs);
     if (output === '') throw new Error(`the lab has not ended by itself: ${errors.slice(-2000)}`);
-    const { seeds, seconds, broken }: LabJson = JSON.parse(output);
+    const { seeds: run, seconds, broken }: LabJson = JSON.parse(output);
     const [first] = broken;
-    if (first === undefined) return { seeds, seconds, broken: null };
+    if (first === undefined) return { seeds: run, seconds, broken: null };
     const worked = await this.worked(first.seed);
-    return { seeds, seconds, broken: { seed: first.seed, ...first.broken, worked } };
+    return { seeds: run, seconds, broken: { seed: first.seed, ...first.broken, worked } };
   }
 
   private async worked(seed: number): Promise<number> {
