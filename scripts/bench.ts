@@ -1,7 +1,8 @@
 // `npm run bench`: Paceline against the bare bound (scripts/bench/bound/); with peers, `-- compare --peers
 // etcd,nats,rabbitmq,redis,postgresql`. What is measured and how: docs/performance.md.
-import { parseArgs } from 'node:util';
+
 import { peers } from './bench/subjects/all.ts';
+import { readFlags } from './flags.ts';
 
 const usage = `npm run bench [-- SUITE] [flags]
 
@@ -23,7 +24,7 @@ chains    1,000,000 sender chains of one message each, then one more each; memor
 idle      what a node costs that has nothing to do
 raft      the consensus core alone, without nodes: CPU time an entry on three replicas`;
 
-const { values: flags, positionals } = parseArgs({
+const { values: flags, positionals } = readFlags('bench', {
   allowPositionals: true,
   options: {
     peers: { type: 'string', default: '' },

@@ -6,14 +6,14 @@ import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readFlags } from './flags.ts';
 import { Cluster } from './harness/cluster.ts';
 import type { Fault, FaultEnd, FaultRun } from './harness/fault.ts';
 import { History } from './harness/history.ts';
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), 'faults');
 const startedMs = performance.now();
-const { values: flags, positionals } = parseArgs({
+const { values: flags, positionals } = readFlags('fault', {
   allowPositionals: true,
   options: {
     list: { type: 'boolean' },

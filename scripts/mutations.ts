@@ -1,13 +1,13 @@
 // `npm run test:mutations`: known bugs are put back into a copy of the product, one at a time, and the lab
 // has to catch each by one of its rules, in a cluster that worked until then; the product without them has
 // to pass the same seeds.
-import { parseArgs } from 'node:util';
 import { table } from '../src/cli/output.ts';
 import { hiddenMutations, mutations, openMutations } from '../test/mutations/all.ts';
 import { type Outcome, Workshop } from '../test/mutations/mutant.ts';
 import type { Mutation } from '../test/mutations/mutation.ts';
+import { readFlags } from './flags.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags('test:mutations', {
   options: {
     only: { type: 'string', multiple: true },
     seeds: { type: 'string', default: '1000' },

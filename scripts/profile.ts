@@ -6,7 +6,6 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { ClientProcess } from './bench/client/client-process.ts';
 import type { ClosedLoopFigures } from './bench/client/closed-loop.ts';
 import {
@@ -20,6 +19,7 @@ import { writePng } from './bench/png.ts';
 import { scratchDirectory } from './bench/scratch.ts';
 import { stagesOf } from './bench/stages.ts';
 import { subjectNamed } from './bench/subjects/all.ts';
+import { readFlags } from './flags.ts';
 import { drawFlame, type Flame } from './pictures/flame.ts';
 
 const usage = `npm run profile [-- flags]
@@ -31,7 +31,7 @@ const usage = `npm run profile [-- flags]
   --all            every node, not only the one that leads most
   --out DIR        gets the flame graphs and the profiles, ./profile`;
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags('profile', {
   options: {
     help: { type: 'boolean', default: false },
     'in-flight': { type: 'string', default: '512' },
