@@ -18,6 +18,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --install           installs peers that are missing, by apt-get
   --out DIR           gets compare.json, compare.svg and compare.png
   --data DIR          where the servers' data lies, the system's temporary directory
+curves    Paceline alone, 512 in flight: by size of bodies, conversations, partitions, nodes; --seconds, --rounds, --out
 guard     Paceline against the bare bound, short; exit code 1 where the ratio is too low
 million   1,000,000 conversations of one message each; memory, and how long a restart takes
 chains    1,000,000 sender chains of one message each, then one more each; memory
@@ -56,6 +57,8 @@ async function main(): Promise<number> {
   switch (suite) {
     case 'compare':
       return compare();
+    case 'curves':
+      return curves();
     case 'guard':
       return (await import('./bench/guard.ts')).guard();
     case 'raft':
@@ -87,6 +90,15 @@ async function compare(): Promise<number> {
     fsyncDelayMs: delay === undefined ? null : number('fsync-delay', delay),
     install: flags.install,
     data: flags.data ?? null,
+    out: flags.out ?? null,
+  });
+}
+
+async function curves(): Promise<number> {
+  const { measureCurves } = await import('./bench/curves.ts');
+  return measureCurves({
+    seconds: number('seconds', flags.seconds),
+    rounds: wholes('rounds', flags.rounds)[0] ?? 3,
     out: flags.out ?? null,
   });
 }

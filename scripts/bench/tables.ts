@@ -87,7 +87,7 @@ function subjectsTable(summaries: readonly Summary[]): string {
 }
 
 /** Columns after the first are numbers where they look like it. */
-function markdown(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+export function markdown(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const all = [head, ...rows.map((row) => row.map(String))];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
   const isNumber = head.map((_, i) => {

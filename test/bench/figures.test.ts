@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Latencies } from '../../scripts/bench/client/latencies.ts';
 import { Messages, numberOf } from '../../scripts/bench/client/messages.ts';
 import { heldAtLeast } from '../../scripts/bench/run-subject.ts';
+import { usualLoad } from '../../scripts/bench/subjects/subject.ts';
 import { median } from '../../scripts/bench/summary.ts';
 
 describe('figures', () => {
@@ -17,7 +18,7 @@ describe('figures', () => {
   });
 
   test('every client sends the same messages', () => {
-    const [one, other] = [new Messages(), new Messages()];
+    const [one, other] = [new Messages(usualLoad), new Messages(usualLoad)];
     for (let i = 0; i < 200; i++) expect(one.next()).toEqual(other.next());
     const numbered = one.nextNumbered();
     expect([numberOf(numbered.body), numbered.body.length]).toEqual([200, 256]);

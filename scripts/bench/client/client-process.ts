@@ -1,7 +1,7 @@
 // The client as the benchmark sees it: a process of its own.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Place } from '../subjects/subject.ts';
+import { type Place, usualLoad } from '../subjects/subject.ts';
 import type { ClosedLoopFigures, ClosedLoopOptions } from './closed-loop.ts';
 import type { DeliveryFigures, DeliveryOptions } from './delivery.ts';
 import type { Answer, Request } from './protocol.ts';
@@ -19,10 +19,10 @@ export class ClientProcess {
     this.exited = new Promise((resolve) => this.child.on('exit', () => resolve()));
   }
 
-  static async connect(subject: string, place: Place): Promise<ClientProcess> {
+  static async connect(subject: string, place: Place, load = usualLoad): Promise<ClientProcess> {
     const client = new ClientProcess();
     try {
-      await client.ask({ kind: 'connect', subject, place });
+      await client.ask({ kind: 'connect', subject, place, load });
     } catch (error) {
       client.kill();
       throw error;

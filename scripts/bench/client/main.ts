@@ -7,7 +7,7 @@ import { measureDelivery } from './delivery.ts';
 import { Messages } from './messages.ts';
 import type { Answer, Request } from './protocol.ts';
 
-const messages = new Messages();
+let messages: Messages | null = null;
 let driver: Driver | null = null;
 
 process.on('message', (request: Request) => {
@@ -23,10 +23,11 @@ process.on('disconnect', () => process.exit(0));
 
 async function perform(request: Request): Promise<unknown> {
   if (request.kind === 'connect') {
+    messages = new Messages(request.load);
     driver = await subjectNamed(request.subject).connect(request.place);
     return null;
   }
-  if (driver === null) throw new Error('not connected');
+  if (driver === null || messages === null) throw new Error('not connected');
   switch (request.kind) {
     case 'closed-loop':
       return new ClosedLoop(driver, messages, request.options).run();

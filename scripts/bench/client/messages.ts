@@ -1,23 +1,26 @@
 // The messages that every subject gets: the same bodies and conversations, from one seed.
-import { bodyBytes, conversationCount, type Message } from '../subjects/subject.ts';
+import type { Load, Message } from '../subjects/subject.ts';
 
 const poolSize = 1024;
 const seed = 20_261_122;
 
 /** Random text: what a system that compresses would make of equal bodies would say nothing. */
 export class Messages {
+  private readonly load: Load;
   private readonly pool: readonly Buffer[];
   private state = seed;
   private count = 0;
 
-  constructor() {
+  constructor(load: Load) {
+    this.load = load;
     this.pool = Array.from({ length: poolSize }, () => this.randomBody());
   }
 
   next(): Message {
     const random = this.random();
-    const body = this.pool[random % poolSize] ?? Buffer.alloc(bodyBytes);
-    return { number: this.count++, conversation: (random >>> 10) % conversationCount, body };
+    const body = this.pool[random % poolSize] ?? Buffer.alloc(0);
+    const conversation = (random >>> 10) % this.load.conversations;
+    return { number: this.count++, conversation, body };
   }
 
   /** The same with a body that begins with its number. */
@@ -29,7 +32,7 @@ export class Messages {
   }
 
   private randomBody(): Buffer {
-    const bytes = Buffer.alloc((bodyBytes * 3) / 4);
+    const bytes = Buffer.alloc((this.load.bodyBytes * 3) / 4);
     for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32BE(this.random(), at);
     return Buffer.from(bytes.toString('base64url'));
   }

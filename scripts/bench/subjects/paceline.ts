@@ -28,10 +28,11 @@ export const paceline: Subject = {
 };
 
 export async function startPaceline(setup: Setup): Promise<Servers> {
-  const { directory, partitions, through, flags = [], nodeFlags = () => [] } = setup;
+  const { directory, partitions, nodes = 3, through, flags = [], nodeFlags = () => [] } = setup;
   const cluster = await Cluster.create({
     directory,
     name: 'bench',
+    nodes,
     partitions,
     flags: ['--log-level', 'warn', ...flags],
   });

@@ -25,6 +25,8 @@ export interface Setup {
   /** Exists, is empty, and may be entered by every user. */
   readonly directory: string;
   readonly partitions: number;
+  /** Of Paceline, three where it is not said. */
+  readonly nodes?: number;
   /** A command that starts servers, put before theirs: empty, or the one that delays their syncs. */
   readonly through: readonly string[];
   /** Where that command counts them; null: they are not counted. */
@@ -57,7 +59,7 @@ export interface Servers {
 export interface Message {
   /** From 0 in this client. */
   readonly number: number;
-  /** 0 to conversationCount - 1. */
+  /** From 0, below the load's number of them. */
   readonly conversation: number;
   readonly body: Buffer;
 }
@@ -70,15 +72,25 @@ export interface Driver {
   close(): Promise<void>;
 }
 
-export const conversationCount = 1000;
-export const bodyBytes = 256;
+/** Of what messages it is: it travels as JSON. */
+export interface Load {
+  /** As many, one at random a message. */
+  readonly conversations: number;
+  readonly bodyBytes: number;
+}
+
+export const usualLoad: Load = { conversations: 1000, bodyBytes: 256 };
 export const sender = 'bench';
 
 export const conversations: readonly string[] = Array.from(
-  { length: conversationCount },
-  (_, i) => `g:room-${i}`,
+  { length: usualLoad.conversations },
+  (_, i) => nameOf(i),
 );
 
 export function conversationName(conversation: number): string {
-  return conversations[conversation] ?? '';
+  return conversations[conversation] ?? nameOf(conversation);
+}
+
+function nameOf(conversation: number): string {
+  return `g:room-${conversation}`;
 }
