@@ -26,8 +26,8 @@ export const ofOrder: readonly Mutation[] = [
     class: '41',
     says: 'Keys are not found while the checkpoint that writes them is on its way.',
     file: 'src/order/dedupe.ts',
-    from: 'this.live.get(identity) ?? this.frozen?.get(identity)',
-    to: 'this.live.get(identity)',
+    from: 'this.live.get(hash) ?? this.frozen?.get(hash)',
+    to: 'this.live.get(hash)',
   },
   {
     name: 'repeat-gets-new-seq',
