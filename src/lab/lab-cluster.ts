@@ -118,6 +118,11 @@ export class LabCluster {
     }
   }
 
+  /** No node is stopped any more. */
+  get allAwake(): boolean {
+    return this.nodes.every(({ machine }) => !machine.isStopped);
+  }
+
   /** Every partition has a leader that all healthy nodes know, and all have applied the same. */
   get hasConverged(): boolean {
     const nodes = this.healthy;

@@ -34,7 +34,11 @@ export class Machine implements Actor, Clock {
 
   heldUntilMs(incarnation: number): number | null {
     if (!this.alive || incarnation !== this.incarnation) return Infinity;
-    return this.stoppedUntilMs > this.world.nowMs ? this.stoppedUntilMs : null;
+    return this.isStopped ? this.stoppedUntilMs : null;
+  }
+
+  get isStopped(): boolean {
+    return this.stoppedUntilMs > this.world.nowMs;
   }
 
   start(): void {

@@ -29,6 +29,8 @@ interface Played {
   readonly faults: Readonly<Record<string, number>>;
 }
 
+/** After all has come to itself. */
+const onItsWayMs = 1000;
 /** The cluster's first election, the faults, and at least so much in all. */
 const phases = { calmMs: 1500, faultsMs: 20_000, leastMs: 60_000 } as const;
 
@@ -67,7 +69,11 @@ async function play(world: World): Promise<Played> {
   world.say('lab', () => 'the faults end');
   const healedMs = world.nowMs;
   const isOver = () => workload.isOver && moderation?.isOver !== false;
-  await world.run(healedMs + healMs, () => isOver() && cluster.hasConverged);
+  const isSettled = () => cluster.allAwake && cluster.hasConverged;
+  await world.run(healedMs + healMs, () => isOver() && isSettled());
+  // What nobody waits for any more may still be on its way to a node that was stopped.
+  await world.run(world.nowMs + onItsWayMs);
+  await world.run(healedMs + healMs, isSettled);
   const { acknowledged } = workload.recorder;
   const holds = () => world.judges && world.broken === null;
   if (holds()) judgeLiveness(cluster, isOver());
