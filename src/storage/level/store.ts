@@ -6,7 +6,7 @@ import { randomBytes } from '../../hash.ts';
 import { causeCode, type Database, storageError } from '../database.ts';
 import { type DurableStore, openStoreIn } from '../store.ts';
 
-const writeBufferBytes = 16 * 1024 * 1024;
+const writeBufferBytes = 32 * 1024 * 1024;
 const cacheBytes = 8 * 1024 * 1024;
 
 export interface OpenOptions {
