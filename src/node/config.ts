@@ -65,7 +65,7 @@ export const defaultLimits: NodeLimits = {
   batchBytesMax: 4 * 1024 * 1024,
   frameBytesMax: 1024 * 1024,
   checkpointRowsMax: 8000,
-  checkpointBytesMax: 1024 * 1024,
+  checkpointBytesMax: 512 * 1024,
   replayBytesMax: 24 * 1024 * 1024,
   replayBytesBusy: 32 * 1024 * 1024,
   checkpointIdleMs: 1000,
