@@ -1,6 +1,5 @@
 // `npm run bench`: Paceline against the bare bound (scripts/bench/bound/); with peers, `-- compare --peers
 // etcd,nats,rabbitmq,redis,postgresql`. What is measured and how: docs/performance.md.
-
 import { peers } from './bench/subjects/all.ts';
 import { readFlags } from './flags.ts';
 

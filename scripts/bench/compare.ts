@@ -1,13 +1,13 @@
 // `npm run bench -- compare`: Paceline, the bare bound and real peers under the same load in one run. Rounds
 // take the subjects in turn, each with fresh data; what is told are medians over the rounds.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { drawComparison } from './chart.ts';
 import type { CompareOptions, Comparison, Entrant, Round } from './comparison.ts';
 import { describeMachine } from './machine.ts';
 import { whatIsMissing } from './missing.ts';
-import { writePng } from './png.ts';
+import { writeResults } from './results.ts';
 import { type RunFigures, runSubject } from './run-subject.ts';
 import { scratchDirectory } from './scratch.ts';
 import { subjectNamed } from './subjects/all.ts';
@@ -23,7 +23,9 @@ export async function compare(options: CompareOptions): Promise<number> {
   const directory = scratchDirectory(options.data ?? tmpdir());
   const comparison = await run(options, directory);
   for (const table of comparisonTables(comparison)) console.log(`${table}\n`);
-  if (options.out !== null) write(comparison, options.out);
+  if (options.out !== null) {
+    writeResults(options.out, 'compare', comparison, drawComparison(comparison));
+  }
   return comparison.failed.length === 0 ? 0 : 1;
 }
 
@@ -100,13 +102,4 @@ function entrantsOf({ subjects, partitions }: CompareOptions): Entrant[] {
 function inShort({ levels, held, acknowledged }: RunFigures): string {
   const rates = levels.map(({ inFlight, perSecond }) => `${perSecond}/s at ${inFlight}`);
   return `${rates.join(', ')}; ${acknowledged} acknowledged, replicas hold ${held.join(', ')}`;
-}
-
-function write(comparison: Comparison, out: string): void {
-  mkdirSync(out, { recursive: true });
-  const file = (name: string) => path.join(out, name);
-  writeFileSync(file('compare.json'), `${JSON.stringify(comparison, null, 1)}\n`);
-  writeFileSync(file('compare.svg'), drawComparison(comparison));
-  writePng(file('compare.svg'), file('compare.png'));
-  console.error(`compare.json, compare.svg and compare.png are in ${out}`);
 }

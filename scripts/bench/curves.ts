@@ -1,16 +1,18 @@
 // `npm run bench -- curves`: how Paceline's rate and cost change with the size of bodies and the number of
 // conversations, partitions and nodes: one of them at a time, at 512 messages in flight.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { drawBars } from '../pictures/bars.ts';
+import { rateBar } from './chart.ts';
 import { ClientProcess } from './client/client-process.ts';
-import type { ClosedLoopFigures } from './client/closed-loop.ts';
 import { describeMachine } from './machine.ts';
-import { writePng } from './png.ts';
+import { writeResults } from './results.ts';
+import type { LevelFigures } from './run-subject.ts';
 import { scratchDirectory } from './scratch.ts';
 import { startPaceline } from './subjects/paceline.ts';
 import { type Load, usualLoad } from './subjects/subject.ts';
+import { type LevelSummary, summarizeLevel } from './summary.ts';
 import { markdown, thousands } from './tables.ts';
 
 export interface CurvesOptions {
@@ -36,8 +38,6 @@ interface Curve {
   readonly points: readonly Point[];
 }
 
-type Figures = Pick<ClosedLoopFigures, 'perSecond' | 'p50Ms' | 'p99Ms' | 'serverCpuMs'>;
-
 const inFlight = 512;
 const warmUpSeconds = 3;
 const usual: Shape = { ...usualLoad, partitions: 16, nodes: 3 };
@@ -51,7 +51,7 @@ const curves: readonly Curve[] = [
 
 export async function measureCurves(options: CurvesOptions): Promise<number> {
   const directory = scratchDirectory(tmpdir());
-  const points = new Map<Shape, Figures[]>();
+  const points = new Map<Shape, LevelFigures[]>();
   for (const { points: all } of curves) for (const { shape } of all) points.set(shape, []);
   for (let round = 1; round <= options.rounds; round++) {
     for (const [shape, figures] of points) {
@@ -62,13 +62,13 @@ export async function measureCurves(options: CurvesOptions): Promise<number> {
       figures.push(measured);
     }
   }
-  const medians = new Map([...points].map(([shape, figures]) => [shape, medianOf(figures)]));
+  const medians = new Map([...points].map(([shape, figures]) => [shape, summarizeLevel(figures)]));
   tell(medians, options);
   return 0;
 }
 
 /** The whole run of one cluster: the server's processes and data are new each time. */
-async function measure(shape: Shape, directory: string, seconds: number): Promise<Figures> {
+async function measure(shape: Shape, directory: string, seconds: number): Promise<LevelFigures> {
   mkdirSync(directory, { recursive: true });
   const { partitions, nodes } = shape;
   const setup = { directory, partitions, nodes, through: [], syncsDirectory: null };
@@ -77,7 +77,8 @@ async function measure(shape: Shape, directory: string, seconds: number): Promis
     const client = await ClientProcess.connect('paceline', servers.place, shape);
     try {
       const serverPids = servers.pids;
-      return await client.closedLoop({ inFlight, seconds, warmUpSeconds, serverPids });
+      const load = { inFlight, seconds, warmUpSeconds, serverPids };
+      return { ...(await client.closedLoop(load)), syncsPerThousand: null };
     } finally {
       client.kill();
     }
@@ -86,7 +87,10 @@ async function measure(shape: Shape, directory: string, seconds: number): Promis
   }
 }
 
-function tell(medians: ReadonlyMap<Shape, Figures>, { rounds, seconds, out }: CurvesOptions): void {
+function tell(
+  medians: ReadonlyMap<Shape, LevelSummary>,
+  { rounds, seconds, out }: CurvesOptions,
+): void {
   const base = medians.get(usual)?.perSecond ?? 0;
   for (const { title, points } of curves) {
     const rows = ascending(points).map(({ label, shape }) => {
@@ -99,29 +103,16 @@ function tell(medians: ReadonlyMap<Shape, Figures>, { rounds, seconds, out }: Cu
     console.log(`${markdown(head, rows)}\n`);
   }
   if (out === null) return;
-  mkdirSync(out, { recursive: true });
   const { cores, node } = describeMachine(tmpdir());
   const panels = curves.map(({ title, points }) => ({
     title: `${title}: messages/s`,
-    bars: points.map(({ label, shape }) => {
-      const { perSecond, p99Ms } = figuresOf(medians, shape);
-      return {
-        label,
-        value: perSecond,
-        said: `${thousands(perSecond)}, p99 ${p99Ms.toFixed(1)} ms`,
-      };
-    }),
+    bars: points.map(({ label, shape }) => rateBar(label, figuresOf(medians, shape))),
   }));
   const load = `median of ${rounds} x ${seconds} s, ${inFlight} in flight; usual: ${said(usual)}`;
   const note = `${load}; ${cores} cores, Node ${node}, client on the same machine`;
-  const file = (name: string) => path.join(out, name);
-  writeFileSync(
-    file('curves.svg'),
-    drawBars({ title: 'What a message costs grows with', panels, note }),
-  );
-  writePng(file('curves.svg'), file('curves.png'));
   const figures = [...medians].map(([shape, measured]) => ({ shape, ...measured }));
-  writeFileSync(file('curves.json'), `${JSON.stringify(figures, null, 1)}\n`);
+  const title = 'What a message costs grows with';
+  writeResults(out, 'curves', figures, drawBars({ title, panels, note }));
 }
 
 function curve(title: string, name: keyof Shape, others: readonly number[]): Curve {
@@ -138,18 +129,10 @@ function ascending(points: readonly Point[]): Point[] {
   return [...points].sort((a, b) => size(a) - size(b));
 }
 
-function figuresOf(medians: ReadonlyMap<Shape, Figures>, shape: Shape): Figures {
+function figuresOf(medians: ReadonlyMap<Shape, LevelSummary>, shape: Shape): LevelSummary {
   const figures = medians.get(shape);
   if (figures === undefined) throw new Error(`not measured: ${said(shape)}`);
   return figures;
-}
-
-/** Of the round whose rate is the middle one. */
-function medianOf(figures: readonly Figures[]): Figures {
-  const sorted = [...figures].sort((a, b) => a.perSecond - b.perSecond);
-  const middle = sorted[Math.floor((sorted.length - 1) / 2)];
-  if (middle === undefined) throw new Error('no round was run');
-  return middle;
 }
 
 function said({ bodyBytes, conversations, partitions, nodes }: Shape): string {

@@ -65,7 +65,8 @@ export function summarize(
 
 type Level = Round['figures']['levels'][number];
 
-function summarizeLevel(levels: readonly Level[]): LevelSummary {
+/** Of the rounds. */
+export function summarizeLevel(levels: readonly Level[]): LevelSummary {
   const rates = levels.map(({ perSecond }) => perSecond);
   const syncs = levels.flatMap(({ syncsPerThousand }) => syncsPerThousand ?? []);
   return {

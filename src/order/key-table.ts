@@ -1,7 +1,7 @@
 // Dedupe keys since a checkpoint, by hash, as the records of the page they will be: nothing of them is an
 // object, so that the collector has nothing to move, and a checkpoint nothing to encode.
 import {
-  hashBytes,
+  compareHash,
   type KeyPlace,
   placeAt,
   recordBytes,
@@ -53,7 +53,7 @@ export class KeyTable {
     const mask = slots.length - 1;
     let slot = uint32At(bytes, at) & mask;
     for (let known = slots[slot] ?? 0; known !== 0; known = slots[slot] ?? 0) {
-      if (isSameHash(buffer, (known - 1) * recordBytes, bytes, at)) return slot;
+      if (compareHash(buffer, (known - 1) * recordBytes, bytes, at) === 0) return slot;
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -68,11 +68,6 @@ export class KeyTable {
     for (let i = 0; i < this.count; i++)
       this.slots[this.slotOf(this.buffer, i * recordBytes)] = i + 1;
   }
-}
-
-function isSameHash(a: Buffer, aAt: number, b: Buffer, bAt: number): boolean {
-  for (let i = 0; i < hashBytes; i++) if (a[aAt + i] !== b[bAt + i]) return false;
-  return true;
 }
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {

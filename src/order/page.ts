@@ -4,7 +4,7 @@
 import { xxh64 } from '../shard.ts';
 
 export const recordBytes = 30;
-export const hashBytes = 16;
+const hashBytes = 16;
 const seqAt = 16;
 const indexAt = 22;
 const slotAt = 28;
@@ -139,10 +139,10 @@ function buildFilter(records: Buffer): Uint8Array {
 function sortRecords(records: Buffer): Buffer {
   const count = records.length / recordBytes;
   const places = 2 ** Math.ceil(Math.log2(Math.max(count, 2)));
-  const prefixes = 2 ** 48 / places;
   const order = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    order[i] = Math.floor((prefixAt(records, i) / 2 ** 48) * prefixes) * places + i;
+    const prefix = prefixAt(records, i);
+    order[i] = prefix - (prefix % places) + i;
   }
   order.sort();
   const prefixOf = (at: number) => Math.floor((order[at] ?? 0) / places);
@@ -174,7 +174,7 @@ function compareRecord(records: Buffer, a: number, b: number): number {
   return indexOf(b) - indexOf(a);
 }
 
-function compareHash(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+export function compareHash(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   return a.compare(b, bAt, bAt + hashBytes, aAt, aAt + hashBytes);
 }
 
