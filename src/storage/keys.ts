@@ -2,8 +2,9 @@
 // partitions, so that no partition number (65535, meta, included) can meet them. Big-endian:
 //   0 | kind ...                                       store: identity, founding, batch records
 //   1 | partition u16 | 0 u32 | kind u8                partition: generation, hard state
-//   1 | partition u16 | generation u32 | table u8 ...  checkpoint, entries by index u64, rows
-// Generations start at 1, so 0 stands for what outlives them.
+//   1 | partition u16 | generation u32 | table u8 ...  checkpoint, rows, entries by index u64
+// Generations start at 1, so 0 stands for what outlives them. Entries come last, as only there do new ones
+// follow everything before them, and LevelDB need not merge them with older files.
 import { assert } from '../assert.ts';
 
 const storeSpace = 0;
@@ -14,7 +15,7 @@ const tableAt = 7;
 const afterTable = 8;
 const entryKeyBytes = 16;
 
-const table = { checkpoint: 1, entries: 2, rows: 3 } as const;
+const table = { checkpoint: 1, rows: 2, entries: 3 } as const;
 
 export const firstGeneration = 1;
 export const partitionMax = 0xffff;

@@ -18,7 +18,7 @@ import { corrupt, decodeRecord, decodeShapedRecord } from './record-codec.ts';
 import { StoreBatch } from './store-batch.ts';
 import type { StoreIdentity } from './types.ts';
 
-const formatVersion = 1;
+const formatVersion = 2;
 
 export interface Opening {
   readonly identity: StoreIdentity;

@@ -48,13 +48,13 @@ test('a store of an unknown format is refused and left as it is', async () => {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   });
-  const later = encodeIdentity({ formatVersion: 2, uuid: Buffer.alloc(16) });
+  const later = encodeIdentity({ formatVersion: 3, uuid: Buffer.alloc(16) });
   await db.put(identityKey, encodeRecord(identityKey, later));
   await db.close();
   for (const _ of [1, 2]) {
     await expect(openStore({ directory })).rejects.toMatchObject({
       reason: 'INTERNAL',
-      message: `the store in ${directory} has format 2; this version reads 1`,
+      message: `the store in ${directory} has format 3; this version reads 2`,
     });
   }
 });
