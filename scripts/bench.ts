@@ -9,6 +9,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --peers NAMES       ${peers.map(({ name }) => name).join(',')}
   --in-flight LIST    1,64,512
   --seconds S         of each level of load, 5
+  --warm-up S         before all of them, 15
   --rounds N          3
   --partitions LIST   16
   --unary             also by unary calls, as etcd has them; with etcd always
@@ -30,6 +31,7 @@ const { values: flags, positionals } = readFlags('bench', {
     peers: { type: 'string', default: '' },
     'in-flight': { type: 'string', default: '1,64,512' },
     seconds: { type: 'string', default: '5' },
+    'warm-up': { type: 'string', default: '15' },
     rounds: { type: 'string', default: '3' },
     partitions: { type: 'string', default: '16' },
     unary: { type: 'boolean', default: false },
@@ -79,7 +81,7 @@ async function compare(): Promise<number> {
       inFlight: wholes('in-flight', flags['in-flight']),
       seconds: number('seconds', flags.seconds),
       warmUpSeconds: 1,
-      warmUpFirstSeconds: 3,
+      warmUpFirstSeconds: number('warm-up', flags['warm-up']),
       deliverySeconds: number('seconds', flags.seconds),
       deliveryPerSecond: 1000,
     },

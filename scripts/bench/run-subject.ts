@@ -12,9 +12,10 @@ import { readSyncs } from './syncs.ts';
 export interface RunPlan {
   readonly inFlight: readonly number[];
   readonly seconds: number;
-  /** Of each level; the first of all has warmUpFirstSeconds. */
-  readonly warmUpSeconds: number;
+  /** Before the first level, in equal parts under the load of each: servers are measured that have run for a while. */
   readonly warmUpFirstSeconds: number;
+  /** Before each level. */
+  readonly warmUpSeconds: number;
   /** 0 = the delivery is not measured. */
   readonly deliverySeconds: number;
   readonly deliveryPerSecond: number;
@@ -31,6 +32,8 @@ export interface RunFigures {
   readonly held: readonly number[];
   /** What the data directories grew by, for each message and replica, without what is reserved ahead. */
   readonly diskBytesPerMessage: number;
+  /** The same once the stopped servers' files are compacted; null: not tried with this subject. */
+  readonly compactedBytesPerMessage: number | null;
 }
 
 export interface LevelFigures extends ClosedLoopFigures {
@@ -48,22 +51,34 @@ export async function runSubject(
   mkdirSync(setup.directory, { recursive: true });
   chmodSync(setup.directory, 0o755);
   const servers = await subject.start(setup);
+  const { dataDirectories, compact } = servers;
+  const stored = () => sum(dataDirectories.map(diskBytes));
+  const before = stored();
+  const perMessage = ({ acknowledged }: Measured) => {
+    return Math.round((stored() - before) / acknowledged / dataDirectories.length);
+  };
+  let figures: Measured & Pick<RunFigures, 'diskBytesPerMessage'>;
   try {
-    return await measure(subject, servers, setup, plan);
+    const measured = await measure(subject, servers, setup, plan);
+    figures = { ...measured, diskBytesPerMessage: perMessage(measured) };
   } finally {
     await servers.stop();
   }
+  await compact?.();
+  const compactedBytesPerMessage = compact === undefined ? null : perMessage(figures);
+  return { ...figures, compactedBytesPerMessage };
 }
+
+type Measured = Omit<RunFigures, 'diskBytesPerMessage' | 'compactedBytesPerMessage'>;
 
 async function measure(
   subject: Subject,
   servers: Servers,
   setup: Setup,
   plan: RunPlan,
-): Promise<RunFigures> {
+): Promise<Measured> {
   const { name } = subject;
-  const { version, pids, dataDirectories } = servers;
-  const diskBefore = sum(dataDirectories.map(diskBytes));
+  const { version, pids } = servers;
   const client = await ClientProcess.connect(name, servers.place);
   try {
     const levels = await runLevels(client, pids, setup.syncsDirectory, plan);
@@ -74,17 +89,7 @@ async function measure(
     const acknowledged = sum(levels.map((each) => each.acknowledged));
     const all = acknowledged + (delivery?.acknowledged ?? 0);
     const held = await heldAtLeast(servers, all);
-    const grown = sum(dataDirectories.map(diskBytes)) - diskBefore;
-    const diskBytesPerMessage = Math.round(grown / all / dataDirectories.length);
-    return {
-      subject: name,
-      version,
-      levels,
-      delivery,
-      acknowledged: all,
-      held,
-      diskBytesPerMessage,
-    };
+    return { subject: name, version, levels, delivery, acknowledged: all, held };
   } finally {
     client.kill();
   }
@@ -97,10 +102,11 @@ async function runLevels(
   plan: RunPlan,
 ): Promise<LevelFigures[]> {
   const { inFlight: all, seconds, warmUpFirstSeconds } = plan;
-  // What runs for the first time is slow, in every process.
-  const most = Math.max(...all);
-  const first = { inFlight: most, seconds: 0.1, warmUpSeconds: warmUpFirstSeconds, serverPids };
-  const warm = await client.closedLoop(first);
+  let warmed = 0;
+  for (const inFlight of all) {
+    const part = { inFlight, seconds: 0.1, warmUpSeconds: warmUpFirstSeconds / all.length };
+    warmed += (await client.closedLoop({ ...part, serverPids })).acknowledged;
+  }
   const levels: LevelFigures[] = [];
   for (const inFlight of all) {
     const syncs = readSyncs(syncsDirectory);
@@ -115,7 +121,7 @@ async function runLevels(
   }
   const [one, ...others] = levels;
   if (one === undefined) return levels;
-  return [{ ...one, acknowledged: one.acknowledged + warm.acknowledged }, ...others];
+  return [{ ...one, acknowledged: one.acknowledged + warmed }, ...others];
 }
 
 /** Throws where no majority holds what was acknowledged; the third may come later. */

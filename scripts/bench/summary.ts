@@ -10,6 +10,7 @@ export interface Summary {
   readonly levels: readonly LevelSummary[];
   readonly delivery: DeliverySummary | null;
   readonly diskBytesPerMessage: number;
+  readonly compactedBytesPerMessage: number | null;
 }
 
 export interface LevelSummary {
@@ -39,6 +40,7 @@ export function summarize(
 ): Summary {
   const runs = rounds.map(({ figures }) => figures);
   const { durability, idempotency } = subject;
+  const compacted = runs.flatMap((run) => run.compactedBytesPerMessage ?? []);
   const deliveries = runs.flatMap(({ delivery }) => (delivery === null ? [] : [delivery]));
   return {
     label,
@@ -60,6 +62,7 @@ export function summarize(
             answeredP99Ms: median(deliveries.map(({ answered }) => answered.p99Ms)),
           },
     diskBytesPerMessage: median(runs.map((run) => run.diskBytesPerMessage)),
+    compactedBytesPerMessage: compacted.length === 0 ? null : median(compacted),
   };
 }
 

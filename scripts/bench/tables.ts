@@ -75,13 +75,21 @@ function deliveryTable(summaries: readonly Summary[], perSecond: number): string
 }
 
 function subjectsTable(summaries: readonly Summary[]): string {
-  const head = ['subject', 'version', 'answered when', 'a retry', 'bytes/message on each disk'];
+  const head = [
+    'subject',
+    'version',
+    'answered when',
+    'a retry',
+    'bytes/message on each disk',
+    'compacted',
+  ];
   const rows = summaries.map((summary) => [
     summary.label,
     summary.version,
     summary.durability,
     summary.idempotency,
     thousands(summary.diskBytesPerMessage),
+    summary.compactedBytesPerMessage ?? '',
   ]);
   return markdown(head, rows);
 }

@@ -33,6 +33,7 @@ interface Leader {
 interface Codec {
   readonly encodeAppend: typeof import('../../../src/client/append.ts').encodeAppend;
   readonly encodeFrame: typeof import('../../../src/client/frames.ts').encodeFrame;
+  readonly newClientId: typeof import('../../../src/client/grpc/client-id.ts').newClientId;
 }
 
 const channelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.enable_retries': 0 } as const;
@@ -41,7 +42,8 @@ const restart: readonly string[] = [];
 export async function connectBound(place: Place): Promise<Driver> {
   const { encodeAppend } = await built('client/append.js');
   const { encodeFrame } = await built('client/frames.js');
-  return new BoundClient(place, { encodeAppend, encodeFrame });
+  const { newClientId } = await built('client/grpc/client-id.js');
+  return new BoundClient(place, { encodeAppend, encodeFrame, newClientId });
 }
 
 class BoundClient implements Driver {
@@ -50,12 +52,13 @@ class BoundClient implements Driver {
   private readonly leaders: readonly Leader[];
   /** By conversation. */
   private readonly lanes: readonly (Lane | undefined)[];
-  private readonly id = crypto.randomUUID();
+  private readonly id: string;
   private frame = 0;
   private isScheduled = false;
 
   constructor({ addresses, partitions }: Place, codec: Codec) {
     this.codec = codec;
+    this.id = codec.newClientId();
     this.clients = addresses.map((address) => {
       return new Client(address, credentials.createInsecure(), channelOptions);
     });

@@ -6,6 +6,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { freePorts } from '../../harness/cluster.ts';
 import { connectBound } from '../bound/client.ts';
 import { asIs, paths } from '../bound/frames.ts';
+import { compactAll } from '../compaction.ts';
 import { makeDirectory, ServerProcess, together } from '../processes.ts';
 import type { Servers, Setup, Subject } from './subject.ts';
 
@@ -40,6 +41,7 @@ async function start({ directory, partitions, through }: Setup): Promise<Servers
     place: { addresses, partitions },
     ...together(servers),
     dataDirectories,
+    compact: () => compactAll(dataDirectories),
     held: () => Promise.all(addresses.map(countAt)),
   };
 }

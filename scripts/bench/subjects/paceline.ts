@@ -5,6 +5,7 @@ import type { Subscription } from '../../../src/client/subscription.ts';
 import { rpcs } from '../../../src/gen/services.ts';
 import { Cluster } from '../../harness/cluster.ts';
 import { built } from '../built.ts';
+import { compactAll } from '../compaction.ts';
 import {
   conversationName,
   conversations,
@@ -40,11 +41,13 @@ export async function startPaceline(setup: Setup): Promise<Servers> {
   await cluster.ready();
   // Where an election leaves them is another place each time, and decides much on one machine.
   await cluster.spreadLeaders();
+  const dataDirectories = cluster.nodes.map(({ id }) => path.join(directory, `node-${id}`));
   return {
     version: await versionOf(cluster),
     place: { addresses: cluster.servers, partitions },
     pids: cluster.nodes.map(({ pid }) => pid ?? 0),
-    dataDirectories: cluster.nodes.map(({ id }) => path.join(directory, `node-${id}`)),
+    dataDirectories,
+    compact: () => compactAll(dataDirectories),
     held: () => heldBy(cluster),
     async stop() {
       const late = setTimeout(() => void cluster.close(), stopMs);

@@ -54,6 +54,8 @@ export interface Servers {
   /** How many messages each replica holds, asked of the replica itself. */
   held(): Promise<readonly number[]>;
   stop(): Promise<void>;
+  /** After stop: what a store in use would do by and by. */
+  compact?(): Promise<void>;
 }
 
 export interface Message {

@@ -2,6 +2,7 @@
 import { systemClock } from '../../clock.ts';
 import { PacelineClient } from '../client.ts';
 import type { ClientOptions } from '../types.ts';
+import { newClientId } from './client-id.ts';
 import { createGrpcClientTransport } from './transport.ts';
 
 export type ConnectOptions = Pick<ClientOptions, 'servers'> &
@@ -21,7 +22,7 @@ export type ConnectOptions = Pick<ClientOptions, 'servers'> &
 export function connect(options: ConnectOptions): PacelineClient {
   return new PacelineClient({
     ...options,
-    clientId: options.clientId ?? crypto.randomUUID(),
+    clientId: options.clientId ?? newClientId(),
     transport: createGrpcClientTransport(),
     clock: systemClock,
     random: Math.random,
