@@ -51,10 +51,10 @@ interface UnaryCall {
   readonly done: (error: Error | null) => void;
 }
 
-/** Again after a moment where there is no leader just now: the key makes that safe. */
+/** Without a deadline of the call, as etcd's have none. Again after a moment where there is no leader just now: the key makes that safe. */
 function send(call: UnaryCall): void {
   const { channel, request, endMs, done } = call;
-  channel.makeUnaryRequest(path, asBuffer, asIs, request, { deadline: endMs }, (error) => {
+  channel.makeUnaryRequest(path, asBuffer, asIs, request, (error) => {
     if (error?.code !== status.UNAVAILABLE || Date.now() > endMs) done(error);
     else setTimeout(send, retryMs, call);
   });
