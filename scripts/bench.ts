@@ -18,7 +18,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --install           installs peers that are missing, by apt-get
   --out DIR           gets compare.json, compare.svg and compare.png
   --data DIR          where the servers' data lies, the system's temporary directory
-curves    Paceline alone, 512 in flight: by size of bodies, conversations, partitions, nodes; --seconds, --rounds, --out
+curves    Paceline alone, 512 in flight: by size of bodies, conversations, partitions, nodes, stored messages; --seconds, --rounds, --out
 guard     Paceline against the bare bound, short; exit code 1 where the ratio is too low
 million   1,000,000 conversations of one message each; memory, and how long a restart takes
 chains    1,000,000 sender chains of one message each, then one more each; memory

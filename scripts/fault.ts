@@ -44,8 +44,10 @@ async function load(faultName: string): Promise<Fault> {
   return module.fault;
 }
 
+/** In one write: `| head` may close the pipe after the first lines. */
 async function list(): Promise<void> {
-  for (const each of names()) process.stdout.write(`${each}: ${(await load(each)).about}\n`);
+  const all = await Promise.all(names().map(async (each) => `${each}: ${(await load(each)).about}`));
+  process.stdout.write(`${all.join('\n')}\n`);
 }
 
 /** The exit code. */

@@ -1,5 +1,5 @@
 // `npm run bench -- curves`: how Paceline's rate and cost change with the size of bodies and the number of
-// conversations, partitions and nodes: one of them at a time, at 512 messages in flight.
+// conversations, partitions, nodes and messages that are there before: one of them at a time, at 512 in flight.
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -25,6 +25,8 @@ export interface CurvesOptions {
 interface Shape extends Load {
   readonly partitions: number;
   readonly nodes: number;
+  /** Messages that are stored before anything is measured. */
+  readonly retained: number;
 }
 
 interface Point {
@@ -39,14 +41,15 @@ interface Curve {
 }
 
 const inFlight = 512;
-const warmUpSeconds = 3;
-const usual: Shape = { ...usualLoad, partitions: 16, nodes: 3 };
+const warmUpSeconds = 8;
+const usual: Shape = { ...usualLoad, partitions: 16, nodes: 3, retained: 0 };
 
 const curves: readonly Curve[] = [
   curve('Bytes of a body', 'bodyBytes', [64, 1024, 4096, 16_384]),
   curve('Conversations', 'conversations', [1, 1_000_000]),
   curve('Partitions', 'partitions', [1, 256]),
   curve('Nodes', 'nodes', [1, 5]),
+  curve('Messages stored before', 'retained', [1_000_000, 10_000_000]),
 ];
 
 export async function measureCurves(options: CurvesOptions): Promise<number> {
@@ -78,6 +81,9 @@ async function measure(shape: Shape, directory: string, seconds: number): Promis
     try {
       const serverPids = servers.pids;
       const load = { inFlight, seconds, warmUpSeconds, serverPids };
+      for (let stored = 0; stored < shape.retained; ) {
+        stored += (await client.closedLoop(load)).acknowledged;
+      }
       return { ...(await client.closedLoop(load)), syncsPerThousand: null };
     } finally {
       client.kill();
@@ -135,7 +141,8 @@ function figuresOf(medians: ReadonlyMap<Shape, LevelSummary>, shape: Shape): Lev
   return figures;
 }
 
-function said({ bodyBytes, conversations, partitions, nodes }: Shape): string {
+function said({ bodyBytes, conversations, partitions, nodes, retained }: Shape): string {
   const load = `${thousands(bodyBytes)} bytes, ${thousands(conversations)} conversations`;
-  return `${load}, ${partitions} partitions, ${nodes} nodes`;
+  const before = retained === 0 ? '' : `, after ${thousands(retained)} messages`;
+  return `${load}, ${partitions} partitions, ${nodes} nodes${before}`;
 }
