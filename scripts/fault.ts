@@ -46,7 +46,9 @@ async function load(faultName: string): Promise<Fault> {
 
 /** In one write: `| head` may close the pipe after the first lines. */
 async function list(): Promise<void> {
-  const all = await Promise.all(names().map(async (each) => `${each}: ${(await load(each)).about}`));
+  const all = await Promise.all(
+    names().map(async (each) => `${each}: ${(await load(each)).about}`),
+  );
   process.stdout.write(`${all.join('\n')}\n`);
 }
 

@@ -4,11 +4,11 @@
 import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { median } from '../harness/median.ts';
 import { ClientProcess } from './client/client-process.ts';
 import { scratchDirectory } from './scratch.ts';
 import { subjectNamed } from './subjects/all.ts';
 import type { Servers } from './subjects/subject.ts';
-import { median } from './summary.ts';
 
 const rounds = 5;
 const seconds = 1.5;

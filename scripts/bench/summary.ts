@@ -1,4 +1,5 @@
 // Medians over the rounds of one subject.
+import { median } from '../harness/median.ts';
 import type { Entrant, Round } from './comparison.ts';
 
 export interface Summary {
@@ -83,9 +84,4 @@ export function summarizeLevel(levels: readonly Level[]): LevelSummary {
     clientCpuMs: median(levels.map(({ clientCpuMs }) => clientCpuMs)),
     syncsPerThousand: syncs.length === 0 ? null : median(syncs),
   };
-}
-
-/** Of an even number, the lower of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 }

@@ -4,7 +4,8 @@
 import type { Cluster } from '../harness/cluster.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { Load } from '../harness/load.ts';
-import { endUnderLoad, medianOf, rounded, startUnderLoad } from '../harness/under-load.ts';
+import { median } from '../harness/median.ts';
+import { endUnderLoad, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
 const gapMaxMs = 1000;
@@ -37,7 +38,7 @@ export const fault: Fault = {
     const gaps = kills.map(({ gapMs }) => gapMs);
     const ledGaps = kills.map(({ ledGapMs }) => ledGapMs);
     const pauses = kills.map(({ pauseMs }) => pauseMs);
-    const medianMs = medianOf(pauses);
+    const medianMs = median(pauses);
     const worstMs = Math.max(...pauses);
     run.say(`pause in the partitions it led: median ${medianMs} ms, worst ${worstMs} ms`);
     const isEveryShort = [...gaps, ...ledGaps].every((gapMs) => gapMs < gapMaxMs);

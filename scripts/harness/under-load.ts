@@ -48,7 +48,3 @@ async function judge(run: FaultRun, cluster: Cluster, load: Load): Promise<Verdi
 export function rounded(milliseconds: number): number {
   return Math.round(milliseconds);
 }
-
-export function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-}

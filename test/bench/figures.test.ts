@@ -4,7 +4,7 @@ import { Latencies } from '../../scripts/bench/client/latencies.ts';
 import { Messages, numberOf } from '../../scripts/bench/client/messages.ts';
 import { heldAtLeast } from '../../scripts/bench/run-subject.ts';
 import { usualLoad } from '../../scripts/bench/subjects/subject.ts';
-import { median } from '../../scripts/bench/summary.ts';
+import { median } from '../../scripts/harness/median.ts';
 
 describe('figures', () => {
   test('quantiles are those of all latencies, however many', () => {

@@ -1,0 +1,4 @@
+/** One of the values; of an even number, the lower of the two in the middle. 0 where there are none. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
+}
