@@ -2,6 +2,7 @@
 // same time in the order in which it was put there. Between two events every promise is let settle, as an
 // event loop does between two callbacks; nothing here waits for a real clock, disk or socket.
 import { assert } from '../assert.ts';
+import { EventQueue, type Queued } from './event-queue.ts';
 import { Random } from './random.ts';
 import { Trace, type TraceLine } from './trace.ts';
 
@@ -17,14 +18,24 @@ export interface Scheduled {
   cancel(): void;
 }
 
-class Event implements Scheduled {
+class Event implements Scheduled, Queued {
   atMs: number;
   readonly order: number;
   readonly actor: Actor | null;
   readonly incarnation: number;
+  /** null: it has happened, or was cancelled. */
   call: (() => void) | null;
+  isCancelled = false;
+  private readonly queue: EventQueue<Event>;
 
-  constructor(atMs: number, order: number, actor: Actor | null, call: () => void) {
+  constructor(
+    queue: EventQueue<Event>,
+    atMs: number,
+    order: number,
+    actor: Actor | null,
+    call: () => void,
+  ) {
+    this.queue = queue;
     this.atMs = atMs;
     this.order = order;
     this.actor = actor;
@@ -33,11 +44,10 @@ class Event implements Scheduled {
   }
 
   cancel(): void {
+    if (this.call === null) return;
     this.call = null;
-  }
-
-  isBefore(other: Event): boolean {
-    return this.atMs < other.atMs || (this.atMs === other.atMs && this.order < other.order);
+    this.isCancelled = true;
+    this.queue.cancelled();
   }
 }
 
@@ -81,7 +91,7 @@ export class World {
   broken: RuleBroken | null = null;
   /** Called after every event, once its promises have settled. */
   afterStep: (actor: Actor | null) => void = () => {};
-  private readonly queue: Event[] = [];
+  private readonly queue = new EventQueue<Event>();
   private orders = 0;
   private momentSteps = 0;
 
@@ -94,8 +104,8 @@ export class World {
   /** Happens to `actor` after `delayMs`; to nobody where it is null. */
   after(delayMs: number, actor: Actor | null, call: () => void): Scheduled {
     assert(delayMs >= 0, 'nothing happens in the past');
-    const event = new Event(this.nowMs + delayMs, this.orders++, actor, call);
-    this.push(event);
+    const event = new Event(this.queue, this.nowMs + delayMs, this.orders++, actor, call);
+    this.queue.push(event);
     return event;
   }
 
@@ -163,21 +173,24 @@ export class World {
   /** Lets the next event happen; null: none does any more. */
   private next(endMs: number, isDone: () => boolean): Event | null {
     while (this.broken === null && !isDone()) {
-      const event = this.queue[0];
+      const event = this.queue.first;
       if (event === undefined || event.atMs > endMs) {
         this.nowMs = Math.max(this.nowMs, endMs);
         return null;
       }
-      this.pop();
-      if (event.call === null) continue;
+      this.queue.pop();
+      const { call } = event;
+      if (call === null) continue;
       this.passTo(event.atMs);
       const heldUntilMs = event.actor?.heldUntilMs(event.incarnation) ?? null;
       if (heldUntilMs === null) {
-        this.happen(event, event.call);
+        event.call = null;
+        this.happen(event, call);
         return event;
       }
       event.atMs = heldUntilMs;
-      if (heldUntilMs !== Infinity) this.push(event);
+      if (heldUntilMs === Infinity) event.call = null;
+      else this.queue.push(event);
     }
     return null;
   }
@@ -202,41 +215,6 @@ export class World {
     if (atMs <= this.nowMs) return;
     this.nowMs = atMs;
     this.momentSteps = 0;
-  }
-
-  private push(event: Event): void {
-    const { queue } = this;
-    let at = queue.length;
-    queue.push(event);
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      const parent = queue[above];
-      if (parent === undefined || !event.isBefore(parent)) break;
-      queue[at] = parent;
-      at = above;
-    }
-    queue[at] = event;
-  }
-
-  private pop(): void {
-    const { queue } = this;
-    const last = queue.pop();
-    if (last === undefined || queue.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      const right = queue[child + 1];
-      let least = queue[child];
-      if (least === undefined) break;
-      if (right?.isBefore(least)) {
-        least = right;
-        child += 1;
-      }
-      if (!least.isBefore(last)) break;
-      queue[at] = least;
-      at = child;
-    }
-    queue[at] = last;
   }
 }
 
