@@ -74,24 +74,32 @@ export class PacelineError extends Error implements Refusal {
   constructor(refusal: Refusal) {
     super(refusal.message);
     this.reason = refusal.reason;
-    Object.assign(this, detailsOf(refusal));
+    copyDetails(refusal, this);
   }
 }
 
 export function detailsOf(refusal: Refusal): ErrorDetails {
-  const { field, limit, actual, want, min, max, leader, leaderAddress, retryAfterMs } = refusal;
-  return {
-    ...(field === undefined ? {} : { field }),
-    ...(limit === undefined ? {} : { limit }),
-    ...(actual === undefined ? {} : { actual }),
-    ...(want === undefined ? {} : { want }),
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-    ...(leader === undefined ? {} : { leader }),
-    ...(leaderAddress === undefined ? {} : { leaderAddress }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
+  const details: Details = {};
+  copyDetails(refusal, details);
+  return details;
 }
+
+type Details = { -readonly [Name in keyof ErrorDetails]: ErrorDetails[Name] };
+
+/** One by one: refusals are many, and spreads of all that may be set cost several times as much. */
+function copyDetails(from: ErrorDetails, to: Details): void {
+  if (from.field !== undefined) to.field = from.field;
+  if (from.limit !== undefined) to.limit = from.limit;
+  if (from.actual !== undefined) to.actual = from.actual;
+  if (from.want !== undefined) to.want = from.want;
+  if (from.min !== undefined) to.min = from.min;
+  if (from.max !== undefined) to.max = from.max;
+  if (from.leader !== undefined) to.leader = from.leader;
+  if (from.leaderAddress !== undefined) to.leaderAddress = from.leaderAddress;
+  if (from.retryAfterMs !== undefined) to.retryAfterMs = from.retryAfterMs;
+}
+
+const numbers = ['limit', 'actual', 'want', 'min', 'max', 'leader', 'retryAfterMs'] as const;
 
 /** A refusal from its parts as another process sent them; an unknown reason reads as INTERNAL. */
 export function refusalFrom(
@@ -101,22 +109,13 @@ export function refusalFrom(
 ): Refusal {
   const known = reasons.find((each) => each === reason) ?? 'INTERNAL';
   const { field, leaderAddress } = facts;
-  return {
-    reason: known,
-    message,
-    ...(field ? { field } : {}),
-    ...(leaderAddress ? { leaderAddress } : {}),
-    ...numberFact('limit', facts['limit']),
-    ...numberFact('actual', facts['actual']),
-    ...numberFact('want', facts['want']),
-    ...numberFact('min', facts['min']),
-    ...numberFact('max', facts['max']),
-    ...numberFact('leader', facts['leader']),
-    ...numberFact('retryAfterMs', facts['retryAfterMs']),
-  };
-}
-
-function numberFact(name: string, text: string | undefined): Record<string, number> {
-  const value = Number(text);
-  return text === undefined || !Number.isFinite(value) ? {} : { [name]: value };
+  const details: Details = {};
+  if (field) details.field = field;
+  if (leaderAddress) details.leaderAddress = leaderAddress;
+  for (const name of numbers) {
+    const text = facts[name];
+    const value = Number(text);
+    if (text !== undefined && Number.isFinite(value)) details[name] = value;
+  }
+  return { reason: known, message, ...details };
 }

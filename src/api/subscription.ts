@@ -159,7 +159,7 @@ export class Subscription {
   private send(response: SubscribeResponseInput): void {
     if (this.closed) return;
     const servedBy = this.node.config.id;
-    this.hasRoom = this.sink.write(SubscribeResponse.encode({ ...response, servedBy }));
+    this.hasRoom = this.sink.write(SubscribeResponse.encode({ servedBy, ...response }));
   }
 
   private run(work: Promise<void>): void {

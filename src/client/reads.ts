@@ -119,9 +119,9 @@ function requestOf(read: Read, conversation: string, token?: Uint8Array): ReadRe
       ? ReadDirection.READ_DIRECTION_BACKWARD
       : ReadDirection.READ_DIRECTION_FORWARD;
   const from = { conversation, afterSeq, beforeSeq, aroundSeq, limit, direction, viewer };
-  if (read.level === 'eventual') return { ...from, level: ReadLevel.READ_LEVEL_EVENTUAL };
+  if (read.level === 'eventual') return { level: ReadLevel.READ_LEVEL_EVENTUAL, ...from };
   if (read.level === 'linearizable' || token === undefined) {
-    return { ...from, level: ReadLevel.READ_LEVEL_LINEARIZABLE };
+    return { level: ReadLevel.READ_LEVEL_LINEARIZABLE, ...from };
   }
-  return { ...from, level: ReadLevel.READ_LEVEL_AT_LEAST, readToken: token };
+  return { level: ReadLevel.READ_LEVEL_AT_LEAST, readToken: token, ...from };
 }

@@ -145,7 +145,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     });
     this.stream = stream;
     this.owedCredits = 0;
-    stream.send(SubscribeRequest.encode({ start: { ...this.start(), credits: this.room } }));
+    stream.send(SubscribeRequest.encode({ start: { credits: this.room, ...this.start() } }));
     this.listen();
   }
 

@@ -126,7 +126,7 @@ export class Apps {
     const process = this.recorder.newProcess();
     const sender = machine.name;
     const base = { op: 'append', process, conversation, key: value, value, sender } as const;
-    this.recorder.record({ ...base, type: 'invoke' });
+    this.recorder.record({ type: 'invoke', ...base });
     const taken: Taken = { base, isKept: false, ended: null };
     this.taken.set(value, taken);
     this.open += 1;
@@ -155,10 +155,10 @@ export class Apps {
     this.open -= 1;
     const { base } = taken;
     if (end.kind === 'failed') {
-      this.recorder.record({ ...base, type: 'info', error: end.error.reason });
+      this.recorder.record({ type: 'info', error: end.error.reason, ...base });
     } else {
       const { seq, duplicate } = end.appended;
-      this.recorder.record({ ...base, type: 'ok', seq, duplicate });
+      this.recorder.record({ type: 'ok', seq, duplicate, ...base });
     }
   }
 }

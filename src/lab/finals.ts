@@ -24,9 +24,9 @@ export async function readFinals(cluster: LabCluster, workload: Workload): Promi
     const process = processes.get(node) ?? 0;
     const limit = Number.MAX_SAFE_INTEGER;
     const base = { process, conversation, level: 'eventual', node, after: 0, limit } as const;
-    const read = { ...base, op: 'read', final: true } as const;
-    recorder.record({ ...read, type: 'invoke' });
-    recorder.record({ ...read, type: 'ok', messages: messages.map(pairOf) });
+    const read = { op: 'read', final: true, ...base } as const;
+    recorder.record({ type: 'invoke', ...read });
+    recorder.record({ type: 'ok', messages: messages.map(pairOf), ...read });
   });
 }
 
@@ -105,8 +105,8 @@ async function readAll(
   const messages: Message[] = [];
   for (;;) {
     const page = await client.read({
-      ...{ conversation, level: 'eventual', limit: pageLimit },
-      ...{ afterSeq: messages.length, server: addressOf(node) },
+      level: 'eventual',
+      ...{ conversation, limit: pageLimit, afterSeq: messages.length, server: addressOf(node) },
     });
     messages.push(...page.messages);
     if (messages.length >= page.headSeq) return messages;

@@ -25,7 +25,8 @@ export class Recorder {
   }
 
   record(event: Untimed<HistoryEvent>): void {
-    this.events.push({ ...event, t_ns: Math.round(this.world.nowMs * 1e6) });
+    // What is added stands first: V8 copies slowly into an object that begins with a spread.
+    this.events.push({ t_ns: Math.round(this.world.nowMs * 1e6), ...event });
   }
 
   /** Appends so far. */

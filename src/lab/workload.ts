@@ -139,7 +139,7 @@ export class Workload {
     const { append, value, isRetry } = sent;
     const { conversation, sender, key } = append;
     const base = { process, op: 'append', conversation, key, value, sender } as const;
-    this.recorder.record({ ...base, type: 'invoke' });
+    this.recorder.record({ type: 'invoke', ...base });
     world.say(of.machine.name, () => `appends ${value} to ${conversation}`);
     const order = this.orders++;
     // The SDK makes a key where a retry is left to it.
@@ -149,7 +149,7 @@ export class Workload {
       const appended = await of.client.append(isKeyed ? append : unkeyed);
       const { seq, duplicate } = appended;
       world.say(of.machine.name, () => `${value} is seq ${seq}`);
-      this.recorder.record({ ...base, type: 'ok', seq, duplicate });
+      this.recorder.record({ type: 'ok', seq, duplicate, ...base });
       this.judge(answerFault(append, appended, world.nowMs));
       this.advance(of, conversation, seq);
       this.newest = { conversation, seq };
@@ -163,7 +163,7 @@ export class Workload {
       world.say(of.machine.name, () => `${value}: ${reason} ${error.message}`);
       this.judge(refusalFault(error));
       const isUnknown = reason === 'OUTCOME_UNKNOWN' || reason === 'INTERNAL';
-      this.recorder.record({ ...base, type: isUnknown ? 'info' : 'fail', error: reason });
+      this.recorder.record({ type: isUnknown ? 'info' : 'fail', error: reason, ...base });
       if (isUnknown && isKeyed && !isRetry) this.sent.push(sent);
       return !isUnknown;
     }
@@ -343,23 +343,23 @@ export class Workload {
     of: LabClient,
     { conversation, level, after, process, server }: ReadOf,
   ): Promise<void> {
-    const base = { process, op: 'read', conversation, level, node: 0, after } as const;
-    const limited = { ...base, limit: readLimit };
-    const seen = this.seenBy(of, conversation);
-    const read = level === 'at-least' ? { ...limited, seen } : limited;
-    this.recorder.record({ ...read, type: 'invoke' });
+    const limit = readLimit;
+    const base = { process, op: 'read', conversation, level, node: 0, after, limit } as const;
+    const read = level === 'at-least' ? { seen: this.seenBy(of, conversation), ...base } : base;
+    this.recorder.record({ type: 'invoke', ...read });
     try {
       const page = await of.client.read({
-        ...{ conversation, level, afterSeq: after, limit: readLimit },
+        afterSeq: after,
+        ...{ conversation, level, limit },
         ...(server === undefined ? {} : { server }),
       });
       const messages = page.messages.map(pairOf);
-      this.recorder.record({ ...read, type: 'ok', messages });
+      this.recorder.record({ type: 'ok', messages, ...read });
       this.advance(of, conversation, messages.at(-1)?.[0] ?? 0);
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
       this.judge(refusalFault(error));
-      this.recorder.record({ ...read, type: 'fail', error: error.reason });
+      this.recorder.record({ type: 'fail', error: error.reason, ...read });
     }
   }
 

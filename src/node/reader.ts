@@ -58,7 +58,7 @@ export async function readRevs(
   head: Head,
   at: RevPlace,
   { limit, bytesMax }: { readonly limit: number; readonly bytesMax: number },
-): Promise<StoredMessage[]> {
+): Promise<readonly StoredMessage[]> {
   const last = Math.min(head.rev, at.rev + limit);
   const events = await eventPlaces(source, store, of, head, at, last);
   const lastSeq = at.seq + (last - at.rev) - events.length;

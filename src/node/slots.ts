@@ -8,7 +8,7 @@ import {
   plainSlot,
   type SlotKind,
 } from '../order/header.ts';
-import type { Place } from '../order/row-values.ts';
+import type { PendingState, Place } from '../order/row-values.ts';
 import type { ReadSource, ReadStore } from './source.ts';
 
 const entriesAtOnce = { first: 4, max: 64 } as const;
@@ -31,6 +31,10 @@ export interface StoredSlot {
   readonly epoch: number;
   /** The message that a release or reject is about. */
   readonly target: number;
+  /** Of a message, once it was looked up (stored-message.ts); until then, and of an event: 'normal'. */
+  readonly state: 'normal' | PendingState['kind'];
+  /** Of a release, once it was looked up: the message it is about; null where that cannot be read. */
+  readonly subject: StoredSlot | null;
   /** The wire form of its AppendCommand. */
   readonly command: Uint8Array;
 }
@@ -131,6 +135,8 @@ class OpenEntry {
       lateFor,
       epoch,
       target,
+      state: 'normal',
+      subject: null,
       command: this.commands.subarray(starts[slot], starts[slot + 1]),
     };
   }

@@ -9,12 +9,8 @@ import { messagePlaces } from './places.ts';
 import { fetchSlots, type StoredSlot } from './slots.ts';
 import { type ConversationPlace, type ReadSource, type ReadStore, readExtent } from './source.ts';
 
-export interface StoredMessage extends StoredSlot {
-  /** Of a message; 'normal' of an event. */
-  readonly state: 'normal' | PendingState['kind'];
-  /** Of a release: the message it is about; null where that can no longer be read. */
-  readonly subject: StoredMessage | null;
-}
+/** A slot of which state and subject were looked up. */
+export type StoredMessage = StoredSlot;
 
 /** Places of a conversation that are looked up at once around a released message. */
 const placesAtOnce = 256;
@@ -28,18 +24,19 @@ export async function completed(
   store: ReadStore,
   slots: readonly StoredSlot[],
   bytesMax: number,
-): Promise<StoredMessage[]> {
+): Promise<readonly StoredMessage[]> {
   const messages = await withStates(source, store, slots);
   const releases = slots.filter(({ kind }) => kind === SlotKind.RELEASE);
   if (releases.length === 0) return messages;
   const places = await targetPlaces(source, store, releases);
   const readable = releases.filter((release) => places.has(release));
   const fetched = await fetchSlots(source, store, [...places.values()], bytesMax);
-  const subjects = new Map(fetched.map((subject, i) => [readable[i], shownBy(subject)]));
+  const subjects = new Map(fetched.map((subject, i) => [readable[i], subject]));
   const cut = readable[fetched.length];
   const end = cut === undefined ? messages.length : slots.indexOf(cut);
   return messages.slice(0, end).map((message, i) => {
-    return { ...message, subject: subjects.get(slots[i]) ?? null };
+    const subject = subjects.get(slots[i]);
+    return subject === undefined ? message : { ...message, subject };
   });
 }
 
@@ -48,9 +45,9 @@ export async function withStates(
   { rows, partition }: ReadSource,
   store: ReadStore,
   slots: readonly StoredSlot[],
-): Promise<StoredMessage[]> {
+): Promise<readonly StoredMessage[]> {
   const pending = slots.filter(({ kind }) => kind === SlotKind.PENDING);
-  if (pending.length === 0) return slots.map(shownBy);
+  if (pending.length === 0) return slots;
   const asked = pending.map((slot) => {
     const { conversation } = readIdentity(slot.command);
     const name = stateName(conversation, slot.seq);
@@ -78,12 +75,11 @@ export async function withStates(
       const now = rows.states.get(name);
       states.set(slot, now === undefined ? known.get(name) : now);
     }
-    return slots.map((slot) => ({ ...shownBy(slot), state: states.get(slot)?.kind ?? 'normal' }));
+    return slots.map((slot) => {
+      const state = states.get(slot)?.kind;
+      return state === undefined ? slot : { ...slot, state };
+    });
   }
-}
-
-function shownBy(slot: StoredSlot): StoredMessage {
-  return { ...slot, state: 'normal', subject: null };
 }
 
 /** Of each release the place of its message, where that can be read, in the order of the releases. */

@@ -42,8 +42,8 @@ export class Waits {
       return;
     }
     const waiting: Waiting = {
-      ...decided,
       open: (isCommitted ? 0 : 1) + (decided.confirm ? 1 : 0),
+      ...decided,
     };
     if (!isCommitted) this.waitForIndex(waiting);
     if (decided.confirm) this.byRound.set(this.askRound(), waiting);

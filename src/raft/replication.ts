@@ -16,12 +16,13 @@ import type { Draft, Entry, LoadRequest, ReplicaId, ReplicaProgress } from './ty
 export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft<P>): number {
   const { tail } = core.log;
   const { kind, timeMs, payload, payloadBytes } = draft;
-  const unlinked = { index: tail.index + 1, term: core.term, kind, timeMs, payload, payloadBytes };
-  const chain = core.chain(tail.chain, unlinked);
-  appendToLog(core, { ...unlinked, chain });
+  const { term } = core;
+  const index = tail.index + 1;
+  const chain = core.chain(tail.chain, { index, term, kind, timeMs, payload, payloadBytes });
+  appendToLog(core, { index, term, kind, timeMs, payload, payloadBytes, chain });
   leader.uncommittedBytes += payloadBytes;
   wakeLeader(core, leader);
-  return unlinked.index;
+  return index;
 }
 
 /** Follows all members and nobody else; what is known of those who stay is kept. */

@@ -59,10 +59,12 @@ function decodeOrNull<T>(decode: () => T): T | null {
 }
 
 function helloFields(hello: Hello, lane: Lane): PeerHello {
+  const founding = hello.founding ?? new Uint8Array(0);
+  const wireLane = lane === 'control' ? WireLane.LANE_CONTROL : WireLane.LANE_DATA;
+  const { version, cluster, node, to, storeUuid, address, partitionCount, mapping } = hello;
   return {
-    ...hello,
-    founding: hello.founding ?? new Uint8Array(0),
-    lane: lane === 'control' ? WireLane.LANE_CONTROL : WireLane.LANE_DATA,
+    lane: wireLane,
+    ...{ version, cluster, node, to, storeUuid, founding, address, partitionCount, mapping },
   };
 }
 
