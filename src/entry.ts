@@ -15,6 +15,8 @@ const chainAt = 64;
 const crcAt = 80;
 const payloadAt = 84;
 const kinds: readonly EntryKind[] = [0, 1, 2, 3];
+/** By partition: of its number, computed once. */
+const partitionCrcs: number[] = [];
 
 /** What raft carries: the whole entry's bytes, of which raft fills in its part through `encodeEntry`. */
 export interface EntryPayload {
@@ -132,8 +134,16 @@ function decodeKind(byte: number): EntryKind | null {
 }
 
 function entryCrc(partition: number, bytes: Buffer): number {
-  const seed = crc32(Buffer.from([partition >> 8, partition & 0xff]));
-  return crc32(bytes.subarray(payloadAt), crc32(bytes.subarray(0, crcAt), seed));
+  return crc32(bytes.subarray(payloadAt), crc32(bytes.subarray(0, crcAt), partitionCrc(partition)));
+}
+
+function partitionCrc(partition: number): number {
+  let crc = partitionCrcs[partition];
+  if (crc === undefined) {
+    crc = crc32(Buffer.from([partition >> 8, partition & 0xff]));
+    partitionCrcs[partition] = crc;
+  }
+  return crc;
 }
 
 function writeUInt53(bytes: Buffer, value: number, at: number): void {

@@ -13,7 +13,9 @@ export function hash128(parts: readonly Uint8Array[]): Uint8Array {
   let bytes = 0;
   for (const part of parts) bytes += part.length;
   if (bytes <= joinedMax) {
-    return hashOnce('sha256', Buffer.concat(parts, bytes), 'buffer').subarray(0, hashBytes);
+    const [first] = parts;
+    const joined = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, bytes);
+    return hashOnce('sha256', joined, 'buffer').subarray(0, hashBytes);
   }
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);

@@ -14,6 +14,7 @@ import type { Connection, End, Network } from './network.ts';
 /** The first byte of a message from the node. */
 const kind = { response: 0, refusal: 1, end: 2 } as const;
 
+const noBytes = new Uint8Array(0);
 const unreachable: Refusal = { reason: 'UNREACHABLE', message: 'the node was not reached' };
 const cutOff: Refusal = { reason: 'UNREACHABLE', message: 'the connection ended' };
 const noAnswer: Refusal = { reason: 'UNREACHABLE', message: 'no answer in time' };
@@ -185,8 +186,11 @@ function answerOnce(method: UnaryMethod, connection: Connection): End {
   };
 }
 
-function framed(of: number, bytes: Uint8Array = Buffer.alloc(0)): Buffer {
-  return Buffer.concat([Buffer.from([of]), bytes]);
+function framed(of: number, bytes: Uint8Array = noBytes): Buffer {
+  const message = Buffer.allocUnsafe(1 + bytes.length);
+  message[0] = of;
+  message.set(bytes, 1);
+  return message;
 }
 
 function internal(error: unknown): PacelineError {

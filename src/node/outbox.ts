@@ -67,6 +67,8 @@ export class Outbox {
   drain(mayHold: boolean, send: (to: NodeId, lane: Lane, frame: Frame) => void): void {
     for (const [to, lanes] of this.peers) {
       const { control, data, acknowledgements, empty } = lanes;
+      const hasFrames = control.length + data.length > 0 || acknowledgements !== null;
+      if (!hasFrames && (mayHold || empty.size === 0)) continue;
       if (empty.size > 0 && (!mayHold || data.length > 0)) addAll(data, empty);
       if (acknowledgements !== null) share(acknowledgements, control, data);
       lanes.control = [];
