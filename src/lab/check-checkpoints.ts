@@ -12,8 +12,8 @@ interface Digest {
 
 export class CheckpointChecker {
   private readonly world: World;
-  /** By node, then by partition: the index of the checkpoint looked at last. */
-  private readonly seen = new Map<SeenNode, number[]>();
+  /** By id of the node, then by partition: the index of the checkpoint looked at last. */
+  private readonly seen: number[][] = [];
   private readonly digests = new Map<string, Digest>();
   /** Checkpoints that two replicas at least had. */
   compared = 0;
@@ -23,12 +23,11 @@ export class CheckpointChecker {
   }
 
   look(node: SeenNode): void {
-    const { replicas = [] } = node.node ?? {};
-    let seen = this.seen.get(node);
-    if (seen === undefined) {
-      seen = [];
-      this.seen.set(node, seen);
-    }
+    const replicas = node.node?.replicas;
+    if (replicas === undefined) return;
+    const { id } = node;
+    this.seen[id] ??= [];
+    const seen = this.seen[id];
     for (const { partition, checkpointIndex } of replicas) {
       if (seen[partition] === checkpointIndex) continue;
       seen[partition] = checkpointIndex;

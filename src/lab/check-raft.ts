@@ -42,18 +42,17 @@ interface Others {
 export class RaftChecker {
   private readonly world: World;
   private readonly nodes: readonly SeenNode[];
-  /** By node, then by partition. */
-  private readonly seen = new Map<SeenNode, Seen[]>();
+  /** By id of the node, then by partition. */
+  private readonly seen: Seen[][] = [];
   private readonly partitions: Partition[] = [];
   private readonly others: Others;
-  /** By node, then by partition, over all incarnations: the newest entry applied. */
-  private readonly appliedEver = new Map<SeenNode, number[]>();
+  /** By id of the node, then by partition, over all incarnations: the newest entry applied. */
+  private readonly appliedEver: number[][] = [];
 
   constructor(world: World, nodes: readonly SeenNode[], others: Others) {
     this.world = world;
     this.nodes = nodes;
     this.others = others;
-    for (const node of nodes) this.appliedEver.set(node, []);
   }
 
   /** The highest index known to be committed. */
@@ -67,13 +66,11 @@ export class RaftChecker {
   }
 
   look(node: SeenNode): void {
-    const { replicas = [] } = node.node ?? {};
-    if (replicas.length === 0) return;
-    let seen = this.seen.get(node);
-    if (seen === undefined) {
-      seen = [];
-      this.seen.set(node, seen);
-    }
+    const replicas = node.node?.replicas;
+    if (replicas === undefined || replicas.length === 0) return;
+    const { id } = node;
+    this.seen[id] ??= [];
+    const seen = this.seen[id];
     const { incarnation } = node.machine;
     for (const replica of replicas) {
       const { partition, raft } = replica;
@@ -83,7 +80,7 @@ export class RaftChecker {
         seen[partition] = last;
         if (raft.commit > raft.lastIndex)
           this.broken('the log reaches the commit index', node, replica);
-        if (raft.lastIndex < (this.appliedEver.get(node)?.[partition] ?? 0))
+        if (raft.lastIndex < (this.appliedEver[node.id]?.[partition] ?? 0))
           this.broken('what was applied is in the log after a restart', node, replica);
         this.others.promises.started(node, partition, raft.term);
       }
@@ -151,8 +148,10 @@ export class RaftChecker {
   /** What is applied could not be taken back by a crash. */
   private lookAtApplied(node: SeenNode, { raft, partition }: SeenReplica): void {
     const { applied } = raft;
-    const ever = this.appliedEver.get(node);
-    if (ever !== undefined) ever[partition] = Math.max(applied, ever[partition] ?? 0);
+    const { id } = node;
+    this.appliedEver[id] ??= [];
+    const ever = this.appliedEver[id];
+    ever[partition] = Math.max(applied, ever[partition] ?? 0);
     if (node.disk.damaged) return;
     const stored = storedEntry(node, partition, applied);
     const chain = raft.chainAt(applied);
