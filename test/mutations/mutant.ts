@@ -6,8 +6,8 @@ import path from 'node:path';
 import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-/** As `npm run lab` has them: the lab leaves much behind at every step, and has one thread. */
-const heapFlags = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--single-threaded'];
+/** Node's own, as `npm run lab` has them. */
+const nodeFlags = nodeFlagsOf(path.join(root, 'package.json'));
 
 /** What the lab said of a number of seeds. */
 export interface Outcome {
@@ -96,7 +96,7 @@ export class Workshop {
 
   private async lab({ from, count, timeoutMs }: Seeds): Promise<Outcome> {
     const seeds = ['--from', `${from}`, '--seeds', `${count}`];
-    const args = [...heapFlags, 'dist/cli/main.js', 'lab', ...seeds, '--json'];
+    const args = [...nodeFlags, 'dist/cli/main.js', 'lab', ...seeds, '--json'];
     const { output, errors } = await this.run(args, timeoutMs);
     if (output === '') throw new Error(`the lab has not ended by itself: ${errors.slice(-2000)}`);
     const { seeds: run, seconds, broken }: LabJson = JSON.parse(output);
@@ -135,4 +135,9 @@ export class Workshop {
   private at(name: string): string {
     return path.join(this.folder, name);
   }
+}
+
+function nodeFlagsOf(packageFile: string): string[] {
+  const { scripts }: { scripts: { lab: string } } = JSON.parse(readFileSync(packageFile, 'utf8'));
+  return scripts.lab.split(' ').filter((word) => word.startsWith('--'));
 }
