@@ -99,7 +99,15 @@ function copyDetails(from: ErrorDetails, to: Details): void {
   if (from.retryAfterMs !== undefined) to.retryAfterMs = from.retryAfterMs;
 }
 
-const numbers = ['limit', 'actual', 'want', 'min', 'max', 'leader', 'retryAfterMs'] as const;
+const numberDetails = [
+  'limit',
+  'actual',
+  'want',
+  'min',
+  'max',
+  'leader',
+  'retryAfterMs',
+] as const satisfies readonly (keyof ErrorDetails)[];
 
 /** A refusal from its parts as another process sent them; an unknown reason reads as INTERNAL. */
 export function refusalFrom(
@@ -112,7 +120,7 @@ export function refusalFrom(
   const details: Details = {};
   if (field) details.field = field;
   if (leaderAddress) details.leaderAddress = leaderAddress;
-  for (const name of numbers) {
+  for (const name of numberDetails) {
     const text = facts[name];
     const value = Number(text);
     if (text !== undefined && Number.isFinite(value)) details[name] = value;

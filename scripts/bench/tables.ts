@@ -81,15 +81,15 @@ function subjectsTable(summaries: readonly Summary[]): string {
     'answered when',
     'a retry',
     'bytes/message on each disk',
-    'compacted',
+    'compacted to',
   ];
-  const rows = summaries.map((summary) => [
+  const rows = summaries.map(({ compactedBytesPerMessage: compacted, ...summary }) => [
     summary.label,
     summary.version,
     summary.durability,
     summary.idempotency,
     thousands(summary.diskBytesPerMessage),
-    summary.compactedBytesPerMessage ?? '',
+    compacted === null ? '' : thousands(compacted),
   ]);
   return markdown(head, rows);
 }

@@ -156,7 +156,7 @@ export class Subscription {
     this.timer = this.node.clock.after(progressMs, () => this.sayProgress());
   }
 
-  private send(response: SubscribeResponseInput): void {
+  private send(response: Omit<SubscribeResponseInput, 'servedBy'>): void {
     if (this.closed) return;
     const servedBy = this.node.config.id;
     this.hasRoom = this.sink.write(SubscribeResponse.encode({ servedBy, ...response }));

@@ -149,7 +149,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.listen();
   }
 
-  private start(): SubscribeStartInput {
+  private start(): Omit<SubscribeStartInput, 'credits'> {
     const readToken = this.deps.token();
     const { subscribe } = this;
     const { viewer = '' } = subscribe;

@@ -1,6 +1,6 @@
 // What will happen, in the order of its time, and at the same time in the order in which it was put here: a
 // heap. Most of what is put here is a timer that is cancelled long before its time; those are taken out all
-// at once, whenever they are more than half.
+// at once, when they are many and more than half.
 
 export interface Queued {
   readonly atMs: number;
@@ -8,7 +8,7 @@ export interface Queued {
   readonly isCancelled: boolean;
 }
 
-/** Of fewer nobody is relieved. */
+/** Fewer are not worth a sweep. */
 const cancelledMin = 32;
 
 export class EventQueue<Event extends Queued> {
@@ -33,8 +33,8 @@ export class EventQueue<Event extends Queued> {
     if (last !== undefined && heap.length > 0) this.sink(last, 0);
   }
 
-  /** One that stands here has been cancelled. */
-  cancelled(): void {
+  /** Called after an event that stands here was cancelled. */
+  noteCancelled(): void {
     this.cancelledCount += 1;
     const { heap, cancelledCount } = this;
     if (cancelledCount < cancelledMin || cancelledCount * 2 <= heap.length) return;

@@ -1,6 +1,6 @@
 // The faults of a run, drawn from its seed: what is done to which machine, disk or link, and for how long.
 // What is counted is what was really done to someone.
-import { checkpointKey, entryKey, firstGeneration, rowsRange } from '../storage/keys.ts';
+import { entryKey, firstGeneration, rowsRange } from '../storage/keys.ts';
 import {
   lateFrame,
   leaderAfterLeader,
@@ -322,18 +322,18 @@ function wipe({ cluster, node }: FaultLab): (() => void) | null {
 }
 
 const entryIndexLength = 8;
-const partitionRows = checkpointKey({ partition: 0, generation: firstGeneration })[0] ?? 1;
+// space | partition u16 | generation, table ...
+const afterPartition = 3;
+const firstRow = rowsRange({ partition: 0, generation: firstGeneration }).gte.toString('latin1');
+const partitionSpace = firstRow.slice(0, 1);
+const tableOfRows = firstRow.slice(afterPartition);
 
 /** What belongs to a partition: its log, its hard state, its rows. */
 function anyRow(key: string): boolean {
-  return key.charCodeAt(0) === partitionRows || key.length === entryKeyLength;
+  return key.startsWith(partitionSpace);
 }
 
 /** What was made of the log: heads, places, chains, keys. */
 function isFolded(key: string): boolean {
-  return key.startsWith(foldedRows[0] ?? '') && key[tableAt] === foldedRows[tableAt];
+  return key.startsWith(partitionSpace) && key.startsWith(tableOfRows, afterPartition);
 }
-
-const tableAt = 7;
-const foldedRows = rowsRange({ partition: 0, generation: firstGeneration }).gte.toString('latin1');
-const entryKeyLength = entryKey({ partition: 0, generation: firstGeneration }, 1).length;

@@ -47,7 +47,7 @@ class Event implements Scheduled, Queued {
     if (this.call === null) return;
     this.call = null;
     this.isCancelled = true;
-    this.queue.cancelled();
+    this.queue.noteCancelled();
   }
 }
 

@@ -13,7 +13,7 @@ import type { ReadSource, ReadStore } from './source.ts';
 
 const entriesAtOnce = { first: 4, max: 64 } as const;
 
-/** A message or an event, as its entry says. */
+/** A message or an event, as its entry says, but for `state` and `subject`. */
 export interface StoredSlot {
   /** An event has that of the newest message before it. */
   readonly seq: number;

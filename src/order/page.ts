@@ -12,7 +12,7 @@ const blockRecords = 128;
 /** 16 bits a key and 8 probes: 0.06 % false positives, so that 40 pages cost a read in 2 % of new keys. */
 const filterBitsPerKey = 16;
 const filterProbes = 8;
-/** Of a step of the sort: 2,048 counters fit the first cache. */
+/** Bits that one pass of the sort looks at: three passes see 32, and their 2,048 counters stay in the first cache. */
 const digitBits = 11;
 const digits = 2 ** digitBits;
 const secondSeed = 0x9e3779b97f4a7c15n;
@@ -108,7 +108,7 @@ export function findInBlock(block: Uint8Array, hash: Buffer): KeyPlace | null {
 }
 
 export function mayContain(filter: Uint8Array, hash: Buffer): boolean {
-  const bits = (filter.length * 8) >>> 0;
+  const bits = bitsOf(filter);
   const step = uint32At(hash, 4) | 1;
   let probe = uint32At(hash, 0);
   for (let i = 0; i < filterProbes; i++) {
@@ -119,10 +119,15 @@ export function mayContain(filter: Uint8Array, hash: Buffer): boolean {
   return true;
 }
 
+/** As unsigned 32 bits, so that the rest of a division by it stays one of whole numbers. */
+function bitsOf(filter: Uint8Array): number {
+  return (filter.length * 8) >>> 0;
+}
+
 function buildFilter(records: Buffer): Uint8Array {
   const count = records.length / recordBytes;
   const filter = new Uint8Array(Math.ceil((count * filterBitsPerKey) / 8) + 8);
-  const bits = (filter.length * 8) >>> 0;
+  const bits = bitsOf(filter);
   for (let at = 0; at < records.length; at += recordBytes) {
     const step = uint32At(records, at + 4) | 1;
     let probe = uint32At(records, at);

@@ -17,6 +17,7 @@ export function appendOwn<P>(core: Core<P>, leader: LeaderState<P>, draft: Draft
   const { tail } = core.log;
   const { kind, timeMs, payload, payloadBytes } = draft;
   const { term } = core;
+  // Without a spread of what both have, which would cost more than all else here.
   const index = tail.index + 1;
   const chain = core.chain(tail.chain, { index, term, kind, timeMs, payload, payloadBytes });
   appendToLog(core, { index, term, kind, timeMs, payload, payloadBytes, chain });

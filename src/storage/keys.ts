@@ -3,8 +3,8 @@
 //   0 | kind ...                                       store: identity, founding, batch records
 //   1 | partition u16 | 0 u32 | kind u8                partition: generation, hard state
 //   1 | partition u16 | generation u32 | table u8 ...  checkpoint, rows, entries by index u64
-// Generations start at 1, so 0 stands for what outlives them. Entries come last, as only there do new ones
-// follow everything before them, and LevelDB need not merge them with older files.
+// Generations start at 1, so 0 stands for what outlives them. Entries come last: new ones of the last partition
+// then follow every key there is, and LevelDB moves their files down without merging them (decision 0014).
 import { assert } from '../assert.ts';
 
 const storeSpace = 0;

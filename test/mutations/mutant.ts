@@ -6,7 +6,7 @@ import path from 'node:path';
 import { type Mutation, patched, patchesOf } from './mutation.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-/** Node's own, as `npm run lab` has them. */
+/** The flags for Node itself, those of `npm run lab`. */
 const nodeFlags = nodeFlagsOf(path.join(root, 'package.json'));
 
 /** What the lab said of a number of seeds. */

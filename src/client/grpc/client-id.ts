@@ -1,8 +1,8 @@
-// What tells the keys of one client from those of all others. Each message carries it, in memory, in frames and
-// on every disk: so it is short.
+// Names a client in the keys that it makes. Every message carries its key in memory, in frames and on every
+// disk, so it is short.
 import { randomBytes } from '../../hash.ts';
 
-/** 96 bits: of a billion clients two have the same with a chance of 1 in 10^11, and then only where both are one sender. */
+/** 96 bits: of a billion clients two have the same with a chance of 1 in 10^11, which matters only if both append as one sender. */
 const idBytes = 12;
 
 /** 16 characters. */
