@@ -1,10 +1,9 @@
 // What LevelDB does with its files by and by, done at once.
-import { Level } from 'level';
+import type { Database } from '../../src/storage/database.ts';
+import { openDatabase } from '../../src/storage/level/store.ts';
 
-/** What `level` leaves out of its types, as browsers have nothing like it. */
-type Compactable = Level<Buffer, Buffer> & {
-  compactRange(from: Buffer, to: Buffer): Promise<void>;
-};
+/** What a store has no use for. */
+type Compactable = Database & { compactRange(from: Buffer, to: Buffer): Promise<void> };
 
 const before = Buffer.alloc(0);
 const after = Buffer.from([0xff]);
@@ -12,10 +11,7 @@ const after = Buffer.from([0xff]);
 /** Of databases that nobody has open. */
 export async function compactAll(directories: readonly string[]): Promise<void> {
   for (const directory of directories) {
-    // As the store opens it: what is packed would be smaller.
-    const options = { keyEncoding: 'buffer', valueEncoding: 'buffer', compression: false } as const;
-    const db = new Level<Buffer, Buffer>(directory, options) as Compactable;
-    await db.open();
+    const db = (await openDatabase(directory)) as Compactable;
     await db.compactRange(before, after);
     await db.close();
   }

@@ -4,7 +4,7 @@
 import type { Cluster } from '../harness/cluster.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { Load } from '../harness/load.ts';
-import { median } from '../harness/median.ts';
+import { upperMedian } from '../harness/median.ts';
 import { endUnderLoad, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
 
@@ -38,7 +38,7 @@ export const fault: Fault = {
     const gaps = kills.map(({ gapMs }) => gapMs);
     const ledGaps = kills.map(({ ledGapMs }) => ledGapMs);
     const pauses = kills.map(({ pauseMs }) => pauseMs);
-    const medianMs = median(pauses);
+    const medianMs = upperMedian(pauses);
     const worstMs = Math.max(...pauses);
     run.say(`pause in the partitions it led: median ${medianMs} ms, worst ${worstMs} ms`);
     const isEveryShort = [...gaps, ...ledGaps].every((gapMs) => gapMs < gapMaxMs);

@@ -7,7 +7,7 @@ import { rpcs } from '../../src/gen/services.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import type { Fault, FaultRun } from '../harness/fault.ts';
 import type { Load } from '../harness/load.ts';
-import { median } from '../harness/median.ts';
+import { upperMedian } from '../harness/median.ts';
 import { partitionIn } from '../harness/partitions.ts';
 import { endUnderLoad, rounded, startUnderLoad } from '../harness/under-load.ts';
 import { until } from '../harness/until.ts';
@@ -37,8 +37,8 @@ export const fault: Fault = {
     }
     await transferAmidBursts(run, cluster, load);
     const end = await endUnderLoad(run, cluster, load);
-    const medianMs = median(pauses);
-    const calmMs = median(calm);
+    const medianMs = upperMedian(pauses);
+    const calmMs = upperMedian(calm);
     const maxMs = Math.max(...pauses);
     run.say(`pauses: median ${medianMs} ms, longest ${maxMs} ms; without transfer ${calmMs} ms`);
     run.say(`answered as duplicates: ${load.duplicates}`);

@@ -16,8 +16,7 @@ export interface IrcMessage {
 export const actionContentType = 'text/x-action';
 
 const form = /^\[[0-9:]+\] (?:<([^>]+)> | \* ([^ ]+) )/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is looked for
-const ascii = /^[\x00-\x7f]*$/;
+const ascii = /^\p{ASCII}*$/u;
 
 /** null: no message, such as `=== joined`. */
 export function parseIrcLine(line: string): IrcMessage | null {

@@ -100,10 +100,9 @@ function bodyForJson(body: Buffer): { body: string } | { bodyBase64: string } {
   return Buffer.from(text).equals(body) ? { body: text } : { bodyBase64: body.toString('base64') };
 }
 
-/** Control characters as \xXX: what somebody wrote must not steer the reader's terminal. */
+/** Control characters but the tab as \xXX: what somebody wrote must not steer the reader's terminal. */
 function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, (character) => {
+  return text.replace(/(?!\t)\p{Cc}/gu, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
 }

@@ -5,6 +5,7 @@
 export interface Queued {
   readonly atMs: number;
   readonly order: number;
+  /** Of one that stands here. */
   readonly isCancelled: boolean;
 }
 

@@ -105,8 +105,11 @@ async function readAll(
   const messages: Message[] = [];
   for (;;) {
     const page = await client.read({
+      conversation,
       level: 'eventual',
-      ...{ conversation, limit: pageLimit, afterSeq: messages.length, server: addressOf(node) },
+      limit: pageLimit,
+      afterSeq: messages.length,
+      server: addressOf(node),
     });
     messages.push(...page.messages);
     if (messages.length >= page.headSeq) return messages;

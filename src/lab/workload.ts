@@ -349,8 +349,10 @@ export class Workload {
     this.recorder.record({ type: 'invoke', ...read });
     try {
       const page = await of.client.read({
+        conversation,
+        level,
+        limit,
         afterSeq: after,
-        ...{ conversation, level, limit },
         ...(server === undefined ? {} : { server }),
       });
       const messages = page.messages.map(pairOf);

@@ -25,7 +25,6 @@ class Event implements Scheduled, Queued {
   readonly incarnation: number;
   /** null: it has happened, or was cancelled. */
   call: (() => void) | null;
-  isCancelled = false;
   private readonly queue: EventQueue<Event>;
 
   constructor(
@@ -43,10 +42,13 @@ class Event implements Scheduled, Queued {
     this.call = call;
   }
 
+  get isCancelled(): boolean {
+    return this.call === null;
+  }
+
   cancel(): void {
     if (this.call === null) return;
     this.call = null;
-    this.isCancelled = true;
     this.queue.noteCancelled();
   }
 }

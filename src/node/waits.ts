@@ -41,6 +41,7 @@ export class Waits {
       decided.group.done(decided.outcomes);
       return;
     }
+    // What is added stands first: V8 copies slowly into an object that begins with a spread.
     const waiting: Waiting = {
       open: (isCommitted ? 0 : 1) + (decided.confirm ? 1 : 0),
       ...decided,

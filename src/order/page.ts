@@ -146,10 +146,10 @@ function sortRecords(records: Buffer): Buffer {
   const firstBits = new Uint32Array(count);
   for (let i = 0; i < count; i++) firstBits[i] = uint32At(records, i * recordBytes);
   const order = radixSort(firstBits);
-  const bitsOf = (at: number) => firstBits[order[at] ?? 0];
+  const firstBitsAt = (at: number) => firstBits[order[at] ?? 0];
   for (let start = 0; start < count; ) {
     let end = start + 1;
-    while (end < count && bitsOf(end) === bitsOf(start)) end++;
+    while (end < count && firstBitsAt(end) === firstBitsAt(start)) end++;
     if (end > start + 1) order.subarray(start, end).sort((a, b) => compareRecord(records, a, b));
     start = end;
   }

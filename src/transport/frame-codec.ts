@@ -64,7 +64,15 @@ function helloFields(hello: Hello, lane: Lane): PeerHello {
   const { version, cluster, node, to, storeUuid, address, partitionCount, mapping } = hello;
   return {
     lane: wireLane,
-    ...{ version, cluster, node, to, storeUuid, founding, address, partitionCount, mapping },
+    version,
+    cluster,
+    node,
+    to,
+    storeUuid,
+    founding,
+    address,
+    partitionCount,
+    mapping,
   };
 }
 

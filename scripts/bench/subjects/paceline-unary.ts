@@ -51,7 +51,10 @@ interface UnaryCall {
   readonly done: (error: Error | null) => void;
 }
 
-/** Without a deadline of the call, as those to etcd have none. Again after a moment where there is no leader just now: the key makes that safe. */
+/**
+ * Without a deadline, as the calls to etcd have none. Again after a moment where there is no leader just now:
+ * the key makes that safe.
+ */
 function send(call: UnaryCall): void {
   const { channel, request, endMs, done } = call;
   channel.makeUnaryRequest(path, asBuffer, asIs, request, (error) => {

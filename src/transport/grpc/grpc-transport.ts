@@ -40,7 +40,7 @@ export interface GrpcTransport extends Transport {
 
 /**
  * What the server that carries `service` must be made with. Whoever dialed pings to know that it is still
- * heard; the server only lets go of connections that nobody has any more, which is in no hurry.
+ * heard; the server's pings only find connections whose other end is gone, so they may be rare.
  */
 export const peerServerOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
