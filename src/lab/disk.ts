@@ -9,7 +9,7 @@ import type {
   DatabaseRange,
   StoredRow,
 } from '../storage/database.ts';
-import { entryKey, firstGeneration, hardStateKey } from '../storage/keys.ts';
+import { entryKey, firstGeneration, hardStateKey, homeOf } from '../storage/keys.ts';
 import type { Machine } from './machine.ts';
 import { SortedRows } from './sorted-rows.ts';
 
@@ -149,6 +149,8 @@ export class Disk {
     if (this.log.length < 3) return false;
     const at = random.below(this.log.length - 1);
     const later = this.log.slice(at);
+    // The state has batch records of its own, below what the lab stands in for.
+    if (later[0]?.done.every(isOfState)) return false;
     for (const { undo } of [...later].reverse()) this.apply(undo);
     for (const { done } of later.slice(1)) this.apply(done);
     this.log.length = 0;
@@ -195,9 +197,14 @@ export class Disk {
     const { writing } = this;
     this.writing = null;
     if (writing === null) return;
-    const isKept = !this.full && this.machine.random.chance(0.5);
-    this.met[isKept ? 'kept' : 'lost'] += 1;
-    if (isKept) this.commit(writing, true);
+    // Log and state lie in databases of their own: what was on its way to one may be there, and the rest not.
+    const parts = [writing.filter(isOfState), writing.filter((each) => !isOfState(each))];
+    const kept = parts.filter((part) => {
+      const isKept = part.length > 0 && !this.full && this.machine.random.chance(0.5);
+      if (part.length > 0) this.met[isKept ? 'kept' : 'lost'] += 1;
+      return isKept;
+    });
+    if (kept.length > 0) this.commit(kept.flat(), true);
   }
 
   private commit(done: Operations, sync: boolean): void {
@@ -291,6 +298,10 @@ class OpenDatabase implements Database {
       });
     });
   }
+}
+
+function isOfState([key]: Operation): boolean {
+  return homeOf(Buffer.from(key, 'latin1')) === 'state';
 }
 
 function voteKey(partition: number): string {

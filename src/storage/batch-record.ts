@@ -7,12 +7,10 @@ import { hash128, hashBytes } from '../hash.ts';
 import { type Database, getValue, readPage } from './database.ts';
 import { batchRingKey, batchRingRange, newestBatchKey } from './keys.ts';
 import { type BatchRecord, decodeBatchRecord, encodeBatchRecord, saltBytes } from './own-rows.ts';
-import { corrupt, decodeShapedRecord } from './record-codec.ts';
+import { corrupt, decodeShapedRecord, type RecordName } from './record-codec.ts';
 
 /** A write buffer's worth of middling batches: what lies further back has left LevelDB's log. */
 export const ringSlots = 4096;
-
-const newestName = { partition: null, row: 'the newest batch record' };
 
 export function nextBatchRecord(
   newest: BatchRecord | null,
@@ -29,54 +27,67 @@ export function ringKeyOf(record: BatchRecord): Buffer {
   return batchRingKey(record.number % ringSlots);
 }
 
-/** The newest record, after checking that no batch before it is missing. */
-export async function readNewestBatch(db: Database): Promise<BatchRecord> {
+/** The newest record, after checking that no batch before it is missing. `noun` names a batch for people. */
+export async function readNewestBatch(db: Database, noun = 'batch'): Promise<BatchRecord> {
+  const name = newestName(noun);
   const stored = await getValue(db, newestBatchKey);
-  if (stored === undefined) throw corrupt(newestName, 'is missing');
-  const newest = decodeShapedRecord(newestBatchKey, stored, newestName, decodeBatchRecord);
-  const ring = await readRing(db);
-  checkComplete(newest, ring);
-  checkLinks(newest, ring);
+  if (stored === undefined) throw corrupt(name, 'is missing');
+  const newest = decodeShapedRecord(newestBatchKey, stored, name, decodeBatchRecord);
+  const ring = await readRing(db, noun);
+  checkComplete(newest, ring, noun);
+  checkLinks(newest, ring, noun);
   return newest;
 }
 
-async function readRing(db: Database): Promise<Map<number, BatchRecord>> {
+function newestName(noun: string): RecordName {
+  return { partition: null, row: `the newest ${noun} record` };
+}
+
+async function readRing(db: Database, noun: string): Promise<Map<number, BatchRecord>> {
   const ring = new Map<number, BatchRecord>();
   for (const [key, stored] of await readPage(db, batchRingRange, { rows: ringSlots })) {
-    const name = { partition: null, row: 'a batch record of the ring' };
+    const name = { partition: null, row: `a ${noun} record of the ring` };
     const record = decodeShapedRecord(key, stored, name, decodeBatchRecord);
     ring.set(record.number, record);
   }
   return ring;
 }
 
-function checkComplete(newest: BatchRecord, ring: ReadonlyMap<number, BatchRecord>): void {
+function checkComplete(
+  newest: BatchRecord,
+  ring: ReadonlyMap<number, BatchRecord>,
+  noun: string,
+): void {
   const missing: number[] = [];
   for (let number = oldestInRing(newest); number <= newest.number; number++) {
     if (!ring.has(number)) missing.push(number);
   }
   if (missing.length > 0) {
-    const name = { partition: null, row: `batch ${ranges(missing)}` };
-    throw corrupt(name, `is missing while batch ${newest.number} stands: what it wrote is lost`);
+    const name = { partition: null, row: `${noun} ${ranges(missing)}` };
+    throw corrupt(name, `is missing while ${noun} ${newest.number} stands: what it wrote is lost`);
   }
   const newer = [...ring.keys()].filter((number) => number > newest.number);
   if (newer.length > 0) {
-    throw corrupt(newestName, `says ${newest.number} while the ring holds ${ranges(newer)}`);
+    throw corrupt(newestName(noun), `says ${newest.number} while the ring holds ${ranges(newer)}`);
   }
 }
 
-function checkLinks(newest: BatchRecord, ring: ReadonlyMap<number, BatchRecord>): void {
+function checkLinks(
+  newest: BatchRecord,
+  ring: ReadonlyMap<number, BatchRecord>,
+  noun: string,
+): void {
   let following = newest;
   const stop = oldestInRing(newest);
   for (let number = newest.number; number >= stop; number--) {
     const record = ring.get(number);
-    const name = { partition: null, row: `the record of batch ${number}` };
+    const name = { partition: null, row: `the record of ${noun} ${number}` };
     if (record === undefined) throw corrupt(name, 'is missing');
     const fits =
       number === newest.number
         ? encodeBatchRecord(newest).equals(encodeBatchRecord(record))
         : Buffer.from(recordHash(record)).equals(following.previous);
-    if (!fits) throw corrupt(name, `is not the one that batch ${following.number} followed`);
+    if (!fits) throw corrupt(name, `is not the one that ${noun} ${following.number} followed`);
     following = record;
   }
 }

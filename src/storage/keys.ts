@@ -3,8 +3,8 @@
 //   0 | kind ...                                       store: identity, founding, batch records
 //   1 | partition u16 | 0 u32 | kind u8                partition: generation, hard state
 //   1 | partition u16 | generation u32 | table u8 ...  checkpoint, rows, entries by index u64
-// Generations start at 1, so 0 stands for what outlives them. Entries come last: new ones of the last partition
-// then follow every key there is, and LevelDB moves their files down without merging them (decision 0014).
+// Generations start at 1, so 0 stands for what outlives them. On LevelDB (level/) two databases hold these keys,
+// and `homeOf` says which one.
 import { assert } from '../assert.ts';
 
 const storeSpace = 0;
@@ -13,8 +13,11 @@ const partitionAt = 1;
 const generationAt = 3;
 const tableAt = 7;
 const afterTable = 8;
+/** Of the beginning that all keys of a place share. */
+export const placeBytes = afterTable;
 const entryKeyBytes = 16;
 
+const hardStateKind = 2;
 const table = { checkpoint: 1, rows: 2, entries: 3 } as const;
 
 export const firstGeneration = 1;
@@ -22,8 +25,9 @@ export const partitionMax = 0xffff;
 
 export const identityKey = Buffer.from([storeSpace, 1]);
 export const foundingKey = Buffer.from([storeSpace, 2]);
-export const newestBatchKey = Buffer.from([storeSpace, 3]);
+const newestBatchKind = 3;
 const batchRingKind = 4;
+export const newestBatchKey = Buffer.from([storeSpace, newestBatchKind]);
 
 /** Which rows of a partition are meant: a snapshot fills another generation beside this one. */
 export interface Place {
@@ -36,6 +40,12 @@ export interface KeyRange {
   readonly lt: Buffer;
 }
 
+/**
+ * Where a key is kept: 'log' = what every write brings (entries, hard states, batch records), 'state' = what checkpoints
+ * bring (checkpoints and rows), 'lasting' = what is written once.
+ */
+export type Home = 'log' | 'state' | 'lasting';
+
 export const everything: KeyRange = { gte: Buffer.alloc(0), lt: Buffer.from([0xff]) };
 
 export function batchRingKey(slot: number): Buffer {
@@ -47,12 +57,38 @@ export const batchRingRange: KeyRange = {
   lt: Buffer.from([storeSpace, batchRingKind + 1]),
 };
 
+export function homeOf(key: Buffer): Home {
+  if (key[0] === storeSpace) return isBatchRecord(key) ? 'log' : 'lasting';
+  if (key.readUInt32BE(generationAt) === 0)
+    return key[tableAt] === hardStateKind ? 'log' : 'lasting';
+  return key[tableAt] === table.entries ? 'log' : 'state';
+}
+
+function isBatchRecord(key: Buffer): boolean {
+  return key[1] === newestBatchKind || key[1] === batchRingKind;
+}
+
+/** Of a key whose home is the log. */
+export function isEntryKey(key: Buffer): boolean {
+  return key[0] === partitionSpace && key.readUInt32BE(generationAt) !== 0;
+}
+
+/** Of a key whose home is the log. */
+export function isHardStateKey(key: Buffer): boolean {
+  return key[0] === partitionSpace && !isEntryKey(key);
+}
+
+/** Of an entry's key. */
+export function placeOf(key: Buffer): Place {
+  return { partition: key.readUInt16BE(partitionAt), generation: key.readUInt32BE(generationAt) };
+}
+
 export function generationKey(partition: number): Buffer {
   return placeKey({ partition, generation: 0 }, 1, afterTable);
 }
 
 export function hardStateKey(partition: number): Buffer {
-  return placeKey({ partition, generation: 0 }, 2, afterTable);
+  return placeKey({ partition, generation: 0 }, hardStateKind, afterTable);
 }
 
 export function checkpointKey(place: Place): Buffer {

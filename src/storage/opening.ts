@@ -18,7 +18,7 @@ import { corrupt, decodeRecord, decodeShapedRecord } from './record-codec.ts';
 import { StoreBatch } from './store-batch.ts';
 import type { StoreIdentity } from './types.ts';
 
-const formatVersion = 2;
+const formatVersion = 3;
 
 export interface Opening {
   readonly identity: StoreIdentity;

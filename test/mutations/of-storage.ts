@@ -112,7 +112,7 @@ export const ofStorage: readonly Mutation[] = [
     class: '13',
     says: 'The ring of batch records is not looked at.',
     file: 'src/storage/batch-record.ts',
-    from: 'checkComplete(newest, ring);\n  checkLinks(newest, ring);',
+    from: 'checkComplete(newest, ring, noun);\n  checkLinks(newest, ring, noun);',
     to: 'void [checkComplete, checkLinks, ring];',
   },
   {

@@ -137,7 +137,7 @@ export class OneOfThree {
   };
 
   readonly store: Store = {
-    identity: { formatVersion: 2, uuid: uuidOf(1) },
+    identity: { formatVersion: 3, uuid: uuidOf(1) },
     founding,
     putFounding: async () => {},
     recover: async (partition) => {

@@ -4,6 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPayload, entryChain, type LogEntry } from '../../src/entry.ts';
 import { EntryKind } from '../../src/raft/types.ts';
+import { databasesOf } from '../../src/storage/level/store.ts';
 import type { Store } from '../../src/storage/types.ts';
 
 export interface GrowingLog {
@@ -26,8 +27,10 @@ export async function createLog(store: Store, partition: number): Promise<Growin
   };
 }
 
+/** Of the log's database. */
 export function newestLog(directory: string): { log: string; size: number } {
-  const logs = readdirSync(directory).filter((file) => file.endsWith('.log'));
+  const [path] = databasesOf(directory);
+  const logs = readdirSync(path).filter((file) => file.endsWith('.log'));
   const log = logs.sort().at(-1) ?? '';
-  return { log, size: statSync(join(directory, log)).size };
+  return { log, size: statSync(join(path, log)).size };
 }

@@ -7,7 +7,7 @@ import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { openStore } from '../../src/storage/level/store.ts';
+import { databasesOf, openStore } from '../../src/storage/level/store.ts';
 import { newestLog } from './crash-log.ts';
 import { temporaryDirectory } from './fixture.ts';
 
@@ -139,7 +139,7 @@ function cutLog(
 ): number {
   const { log, size } = newestLog(directory);
   const length = choose({ synced: log === promised.log ? promised.size : 0, size });
-  truncateSync(join(directory, log), length);
+  truncateSync(join(databasesOf(directory)[0], log), length);
   return length;
 }
 

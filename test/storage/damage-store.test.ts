@@ -10,7 +10,8 @@ import {
   identityKey,
   newestBatchKey,
 } from '../../src/storage/keys.ts';
-import { openStore } from '../../src/storage/level/store.ts';
+import { firstEntryRow, inSegment } from '../../src/storage/level/segments.ts';
+import { databasesOf, openStore } from '../../src/storage/level/store.ts';
 import { checksum, type Damage, flip, remove, sampleStore, withDatabase } from './damage.ts';
 import { LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 
@@ -77,7 +78,12 @@ describe('a store does not open', () => {
     const store = await openStore({ directory });
     await writeEntries(store, 1, new LogMaker(1).many(1));
     await store.close();
-    await withDatabase(directory, (db) => db.put(newestBatchKey, old));
+    // The second opening began a second segment.
+    await withDatabase(directory, async ({ log }) => {
+      const batch = log.batch();
+      batch.put(inSegment(2, newestBatchKey), old);
+      await batch.write({ sync: true });
+    });
     const message = `${newest} says 6 while the ring holds 7`;
     await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
   });
@@ -102,11 +108,7 @@ describe('a store does not open', () => {
       await writeEntries(store, 0, [maker.next(1, Buffer.alloc(8000, round))]);
     }
     await store.close();
-    const [log] = readdirSync(directory).filter((file) => file.endsWith('.log'));
-    const path = join(directory, log ?? '');
-    const bytes = readFileSync(path);
-    bytes.writeUInt8(bytes.readUInt8(100_000) ^ 1, 100_000);
-    writeFileSync(path, bytes);
+    flipInLog(databasesOf(directory)[0], 100_000);
     const message = expect.stringMatching(
       /^store: batch \d+(-\d+)? is missing while batch 41 stands: what it wrote is lost$/,
     );
@@ -114,4 +116,44 @@ describe('a store does not open', () => {
       await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
     }
   });
+
+  test('where that happened to what checkpoints brought', async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore({ directory });
+    for (let round = 0; round < 40; round++) {
+      const batch = store.createBatch();
+      batch.putRow(0, { key: Buffer.from([round]), value: Buffer.alloc(8000, round) });
+      await store.write(batch);
+    }
+    await store.close();
+    flipInLog(databasesOf(directory)[1], 100_000);
+    const message = expect.stringMatching(
+      /^store: checkpoint batch \d+(-\d+)? is missing while checkpoint batch 40 stands: what it wrote is lost$/,
+    );
+    for (const _ of [1, 2]) {
+      await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+    }
+  });
+
+  test('where a segment does not say any more which of its entries is the first', async () => {
+    const directory = await sampleStore();
+    const place = { partition: 6, generation: 1 };
+    const [key] = firstEntryRow(1, place, 1);
+    await withDatabase(directory, async ({ log }) => {
+      const batch = log.batch();
+      batch.put(key, Buffer.from('damaged'));
+      await batch.write({ sync: true });
+    });
+    const message = 'partition 6: its first entry in segment 1 is of unknown version 100';
+    await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'CORRUPT', message });
+  });
 });
+
+/** One bit of what LevelDB has not flushed yet. */
+function flipInLog(database: string, at: number): void {
+  const [log] = readdirSync(database).filter((file) => file.endsWith('.log'));
+  const path = join(database, log ?? '');
+  const bytes = readFileSync(path);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(path, bytes);
+}

@@ -1,11 +1,56 @@
 // Damages a store as tests need it: by opening LevelDB directly and changing single rows.
-import { Level } from 'level';
 import { encodeEntry, type LogEntry } from '../../src/entry.ts';
-import { entryKey } from '../../src/storage/keys.ts';
-import { openStore } from '../../src/storage/level/store.ts';
+import type { DatabaseBatch } from '../../src/storage/database.ts';
+import { entryKey, homeOf, isHardStateKey } from '../../src/storage/keys.ts';
+import { hardStateIn, inSegment, lastingSegment } from '../../src/storage/level/segments.ts';
+import type { LevelDatabase } from '../../src/storage/level/split-database.ts';
+import { databasesOf, openLevel, openStore } from '../../src/storage/level/store.ts';
 import { checkpointAt, founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 
-export type Damage = (db: Level<Buffer, Buffer>) => Promise<void>;
+export type Damage = (db: DamagedDatabase) => Promise<void>;
+
+/** The rows of a store that was opened once: its log has one segment. */
+export class DamagedDatabase {
+  readonly log: LevelDatabase;
+  readonly state: LevelDatabase;
+
+  constructor(log: LevelDatabase, state: LevelDatabase) {
+    this.log = log;
+    this.state = state;
+  }
+
+  async get(key: Buffer): Promise<Buffer> {
+    const { db, full } = this.find(key);
+    return (await db.get(full)) ?? Buffer.alloc(0);
+  }
+
+  put(key: Buffer, value: Buffer): Promise<void> {
+    return this.change(key, (batch, full) => batch.put(full, value));
+  }
+
+  del(key: Buffer): Promise<void> {
+    return this.change(key, (batch, full) => batch.del(full));
+  }
+
+  private async change(
+    key: Buffer,
+    make: (batch: DatabaseBatch, full: Buffer) => unknown,
+  ): Promise<void> {
+    const { db, full } = this.find(key);
+    const batch = db.batch();
+    make(batch, full);
+    await batch.write({ sync: true });
+  }
+
+  private find(key: Buffer): { db: LevelDatabase; full: Buffer } {
+    const home = homeOf(key);
+    if (home === 'state') return { db: this.state, full: key };
+    const segment = home === 'lasting' ? lastingSegment : 1;
+    const isHardState = home === 'log' && isHardStateKey(key);
+    const full = isHardState ? hardStateIn(segment, key) : inSegment(segment, key);
+    return { db: this.log, full };
+  }
+}
 
 export const place = { partition: 6, generation: 1 };
 export const secret = Buffer.from('user:4711');
@@ -30,12 +75,10 @@ export async function sampleStore(): Promise<string> {
 }
 
 export async function withDatabase(directory: string, work: Damage): Promise<void> {
-  const db = new Level<Buffer, Buffer>(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
+  const [log, state] = databasesOf(directory);
+  const db = new DamagedDatabase(await openLevel(log), await openLevel(state));
   await work(db);
-  await db.close();
+  await Promise.all([db.log.close(), db.state.close()]);
 }
 
 export function flip(key: Buffer, at: number): Damage {

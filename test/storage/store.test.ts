@@ -3,18 +3,21 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Level } from 'level';
 import { expect, test, vi } from 'vitest';
 import { nextBatchRecord } from '../../src/storage/batch-record.ts';
 import { identityKey } from '../../src/storage/keys.ts';
-import { openDatabase, openStore } from '../../src/storage/level/store.ts';
+import { databasesOf, openDatabase, openLevel, openStore } from '../../src/storage/level/store.ts';
 import { encodeIdentity } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
 import { StoreBatch } from '../../src/storage/store-batch.ts';
+import { withDatabase } from './damage.ts';
 import { founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
 import { storeSuite } from './store-suite.ts';
 
 storeSuite('the LevelDB store', (directory) => openStore({ directory }));
+storeSuite('the LevelDB store with a segment a batch', (directory) => {
+  return openStore({ directory, segmentBytes: 1 });
+});
 
 test('a store keeps the uuid that it was made with, and two have different ones', async () => {
   const directory = join(temporaryDirectory(), 'made', 'on the way');
@@ -44,19 +47,24 @@ test('a directory that another process has open is refused by name', async () =>
 test('a store of an unknown format is refused and left as it is', async () => {
   const directory = temporaryDirectory();
   await (await openStore({ directory })).close();
-  const db = new Level<Buffer, Buffer>(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
-  const later = encodeIdentity({ formatVersion: 3, uuid: Buffer.alloc(16) });
-  await db.put(identityKey, encodeRecord(identityKey, later));
-  await db.close();
+  const later = encodeIdentity({ formatVersion: 4, uuid: Buffer.alloc(16) });
+  await withDatabase(directory, (db) => db.put(identityKey, encodeRecord(identityKey, later)));
   for (const _ of [1, 2]) {
     await expect(openStore({ directory })).rejects.toMatchObject({
       reason: 'INTERNAL',
-      message: `the store in ${directory} has format 3; this version reads 2`,
+      message: `the store in ${directory} has format 4; this version reads 3`,
     });
   }
+});
+
+test('a store of a format with one database is refused and left as it is', async () => {
+  const directory = temporaryDirectory();
+  const old = await openLevel(directory);
+  await old.close();
+  const before = readdirSync(directory);
+  const message = `the store in ${directory} has format 1 or 2; this version reads 3`;
+  await expect(openStore({ directory })).rejects.toMatchObject({ reason: 'INTERNAL', message });
+  expect(readdirSync(directory)).toEqual(before);
 });
 
 test('the number of the newest batch rises by one with every write and is kept', async () => {
@@ -89,7 +97,7 @@ test('more batches than the ring has slots do not confuse the next opening', asy
 }, 60_000);
 
 test('every batch is synced as it is written', async () => {
-  const db = await openDatabase(temporaryDirectory());
+  const db = await openDatabase({ directory: temporaryDirectory() });
   const rows = db.batch();
   const write = vi.spyOn(rows, 'write');
   await new StoreBatch(rows, new Map()).commit(nextBatchRecord(null, randomBytes));
@@ -104,6 +112,7 @@ test('what was appended can be found in the files as it is', async () => {
   const body = Buffer.from('a body that someone looks for with grep');
   await writeEntries(store, 0, [new LogMaker(0).next(1, body)]);
   await store.close();
-  const files = readdirSync(directory).map((file) => readFileSync(join(directory, file)));
+  const [log] = databasesOf(directory);
+  const files = readdirSync(log).map((file) => readFileSync(join(log, file)));
   expect(files.some((bytes) => bytes.includes(body))).toBe(true);
 });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { createGrpcClientTransport } from '../../../src/client/grpc/transport.ts';
 import type { Subscription } from '../../../src/client/subscription.ts';
 import { rpcs } from '../../../src/gen/services.ts';
+import { databasesOf } from '../../../src/storage/level/store.ts';
 import { Cluster } from '../../harness/cluster.ts';
 import { built } from '../built.ts';
 import { compactAll } from '../compaction.ts';
@@ -47,7 +48,7 @@ export async function startPaceline(setup: Setup): Promise<Servers> {
     place: { addresses: cluster.servers, partitions },
     pids: cluster.nodes.map(({ pid }) => pid ?? 0),
     dataDirectories,
-    compact: () => compactAll(dataDirectories),
+    compact: () => compactAll(dataDirectories.flatMap(databasesOf)),
     held: () => heldBy(cluster),
     async stop() {
       const late = setTimeout(() => void cluster.close(), stopMs);

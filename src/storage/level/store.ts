@@ -1,40 +1,89 @@
-// The store in a directory, on LevelDB, opened with one set of options.
+// The store in a directory, on two databases of LevelDB, each opened with one set of options.
 import { Level } from 'level';
-import { syncDirectories } from '../../directories.ts';
+import { makeDirectory, pathIn, syncDirectories } from '../../directories.ts';
 import { PacelineError } from '../../errors.ts';
 import { randomBytes } from '../../hash.ts';
 import { causeCode, type Database, storageError } from '../database.ts';
 import { type DurableStore, openStoreIn } from '../store.ts';
+import { type LevelDatabase, SplitDatabase } from './split-database.ts';
 
-const writeBufferBytes = 32 * 1024 * 1024;
-const cacheBytes = 8 * 1024 * 1024;
+const MiB = 1024 * 1024;
+const segmentBytes = 32 * MiB;
+
+interface LevelOptions {
+  readonly writeBufferSize: number;
+  readonly cacheSize: number;
+  readonly blockSize: number;
+  readonly maxOpenFiles: number;
+}
+
+/**
+ * A segment is flushed when it is full: before that LevelDB should see no reason to. Of each open file, a segment each,
+ * it keeps an index of the blocks in memory.
+ */
+const logOptions: LevelOptions = {
+  writeBufferSize: 2 * segmentBytes,
+  cacheSize: 4 * MiB,
+  blockSize: 16 * 1024,
+  maxOpenFiles: 256,
+};
+const stateOptions: LevelOptions = {
+  writeBufferSize: 16 * MiB,
+  cacheSize: 8 * MiB,
+  blockSize: 4096,
+  maxOpenFiles: 1000,
+};
 
 export interface OpenOptions {
-  /** Created where it is missing; belongs to LevelDB alone. */
+  /** Created where it is missing; all in it belongs to the store. */
   readonly directory: string;
+  /** Of the log; for tests. */
+  readonly segmentBytes?: number;
 }
 
 /** Throws CORRUPT where the store's own rows or its batches are not whole. */
-export async function openStore({ directory }: OpenOptions): Promise<DurableStore> {
-  const created = () => syncDirectories(directory);
-  return openStoreIn(await openDatabase(directory), { place: directory, randomBytes, created });
+export async function openStore(options: OpenOptions): Promise<DurableStore> {
+  const { directory } = options;
+  const created = async () => {
+    for (const path of databasesOf(directory)) await syncDirectories(path);
+    await syncDirectories(directory);
+  };
+  return openStoreIn(await openDatabase(options), { place: directory, randomBytes, created });
 }
 
-export async function openDatabase(directory: string): Promise<Database> {
+/** Where the databases of a store lie. */
+export function databasesOf(directory: string): [log: string, state: string] {
+  return [pathIn(directory, 'log'), pathIn(directory, 'state')];
+}
+
+export async function openDatabase(options: OpenOptions): Promise<Database> {
+  const { directory } = options;
+  const [logPath, statePath] = databasesOf(directory);
+  const opened: LevelDatabase[] = [];
+  try {
+    if ((await makeDirectory(directory)).includes('CURRENT')) throw oldFormat(directory);
+    const log = await openLevel(logPath, logOptions);
+    opened.push(log);
+    const state = await openLevel(statePath, stateOptions);
+    opened.push(state);
+    return await SplitDatabase.open(log, state, { segmentBytes, ...options, randomBytes });
+  } catch (error) {
+    for (const database of opened) await database.close();
+    throw openError(directory, error);
+  }
+}
+
+export async function openLevel(directory: string, options = logOptions): Promise<LevelDatabase> {
   const db = new Level<Buffer, Buffer>(directory, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    writeBufferSize: writeBufferBytes,
-    cacheSize: cacheBytes,
     // What was appended can be found in the files with grep; bodies are small and mostly packed.
     compression: false,
+    ...options,
   });
-  try {
-    await db.open();
-  } catch (error) {
-    throw openError(directory, error);
-  }
-  return db;
+  await db.open();
+  // Level's types say what all its platforms have in common.
+  return db as Level<Buffer, Buffer> & LevelDatabase;
 }
 
 function openError(directory: string, error: unknown): Error {
@@ -44,5 +93,12 @@ function openError(directory: string, error: unknown): Error {
   return new PacelineError({
     reason: 'INTERNAL',
     message: `the store in ${directory} is in use by another process`,
+  });
+}
+
+function oldFormat(directory: string): PacelineError {
+  return new PacelineError({
+    reason: 'INTERNAL',
+    message: `the store in ${directory} has format 1 or 2; this version reads 3`,
   });
 }
