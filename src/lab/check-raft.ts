@@ -78,8 +78,6 @@ export class RaftChecker {
       if (last?.incarnation !== incarnation) {
         last = firstSight(incarnation, replica);
         seen[partition] = last;
-        if (raft.commit > raft.lastIndex)
-          this.broken('the log reaches the commit index', node, replica);
         if (raft.lastIndex < (this.appliedEver[node.id]?.[partition] ?? 0))
           this.broken('what was applied is in the log after a restart', node, replica);
         this.others.promises.started(node, partition, raft.term);
@@ -93,6 +91,7 @@ export class RaftChecker {
     const { raft } = replica;
     const { term, commit, applied, lastIndex } = raft;
     if (term < seen.term) this.broken('a term never falls', node, replica);
+    if (commit > lastIndex) this.broken('the log reaches the commit index', node, replica);
     if (commit < seen.commit) this.broken('a commit index never falls', node, replica);
     if (applied < seen.applied) this.broken('applied never falls', node, replica);
     if (applied > commit) this.broken('only what is committed is applied', node, replica);

@@ -36,7 +36,7 @@ export class VoteChecker {
       const partition = partitions[i] ?? 0;
       const raft = node.node?.replicas[partition]?.raft;
       if (raft === undefined) continue;
-      if (type === 'Append' || type === 'Heartbeat') {
+      if (type === 'Append' || type === 'Commit' || type === 'Heartbeat') {
         if (term >= raft.term) this.heardBy(node)[partition] = node.machine.monotonicMs();
       } else if (type === 'PreVote' && !this.hearsLeader(node, partition)) {
         this.mayGive.add(`${partition} ${message.campaign} ${from} ${node.id}`);

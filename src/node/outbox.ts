@@ -1,8 +1,8 @@
 // What a turn has to send, gathered by peer and lane: entries on the data lane, everything else on
 // the control lane, never behind bulk. A frame is cut where it would grow over the limit. Acknowledgements
 // share a small frame of entries to the same peer, as every frame costs both ends far more than what is in it.
-// An Append without entries, which mostly tells of a commit, may wait for such a frame too; where a newer
-// Append to the same replica comes meanwhile, that one says it.
+// A Commit may wait for such a frame too; where a newer Append or Commit to the same replica comes meanwhile,
+// that one says it.
 import type { Lane, NodeId, PeerBatch, PeerMessage } from '../transport/types.ts';
 
 type Frame = Omit<PeerBatch, 'wallMs'>;
@@ -18,8 +18,8 @@ interface Lanes {
   data: OpenFrame[];
   /** Of acknowledgements alone; null: there are none. */
   acknowledgements: OpenFrame | null;
-  /** Appends without entries, the newest of each partition. */
-  readonly empty: Map<number, PeerMessage>;
+  /** The newest of each partition. */
+  readonly commits: Map<number, PeerMessage>;
 }
 
 /** A frame of more entries is bulk. */
@@ -40,16 +40,14 @@ export class Outbox {
     if (message.to === this.self) return;
     let lanes = this.peers.get(message.to);
     if (lanes === undefined) {
-      lanes = { control: [], data: [], acknowledgements: null, empty: new Map() };
+      lanes = { control: [], data: [], acknowledgements: null, commits: new Map() };
       this.peers.set(message.to, lanes);
     }
-    if (message.type === 'Append') {
-      lanes.empty.delete(partition);
-      if (message.entries.length === 0) {
-        lanes.empty.set(partition, message);
-        return;
-      }
+    if (message.type === 'Commit') {
+      lanes.commits.set(partition, message);
+      return;
     }
+    if (message.type === 'Append') lanes.commits.delete(partition);
     const bytes = entryBytes(message);
     const frame = this.frameFor(lanes, message, bytes);
     frame.partitions.push(partition);
@@ -57,19 +55,19 @@ export class Outbox {
     frame.bytes += bytes;
   }
 
-  /** True: an Append without entries waits. */
+  /** True: a Commit waits. */
   get holdsBack(): boolean {
-    for (const { empty } of this.peers.values()) if (empty.size > 0) return true;
+    for (const { commits } of this.peers.values()) if (commits.size > 0) return true;
     return false;
   }
 
-  /** `mayHold`: Appends without entries wait for the next frame of entries to their peer. */
+  /** `mayHold`: Commits wait for the next frame of entries to their peer. */
   drain(mayHold: boolean, send: (to: NodeId, lane: Lane, frame: Frame) => void): void {
     for (const [to, lanes] of this.peers) {
-      const { control, data, acknowledgements, empty } = lanes;
+      const { control, data, acknowledgements, commits } = lanes;
       const hasFrames = control.length + data.length > 0 || acknowledgements !== null;
-      if (!hasFrames && (mayHold || empty.size === 0)) continue;
-      if (empty.size > 0 && (!mayHold || data.length > 0)) addAll(data, empty);
+      if (!hasFrames && (mayHold || commits.size === 0)) continue;
+      if (commits.size > 0 && (!mayHold || data.length > 0)) addAll(data, commits);
       if (acknowledgements !== null) share(acknowledgements, control, data);
       lanes.control = [];
       lanes.data = [];
@@ -95,14 +93,14 @@ export class Outbox {
 }
 
 /** A commit is told after the entries that it is about. */
-function addAll(data: OpenFrame[], empty: Map<number, PeerMessage>): void {
+function addAll(data: OpenFrame[], commits: Map<number, PeerMessage>): void {
   const frame = data.at(-1) ?? emptyFrame();
   if (data.length === 0) data.push(frame);
-  for (const [partition, message] of empty) {
+  for (const [partition, message] of commits) {
     frame.partitions.push(partition);
     frame.messages.push(message);
   }
-  empty.clear();
+  commits.clear();
 }
 
 /** Puts them where a frame leaves in any case. */

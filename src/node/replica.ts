@@ -176,7 +176,8 @@ export class Replica implements SequencingHost {
     if (message.type === 'InstallSnapshot') return;
     const nowMs = this.deps.clock.monotonicMs();
     this.raft.step(message, nowMs);
-    if (message.type === 'Append' || message.type === 'Heartbeat') this.heard(nowMs);
+    const { type } = message;
+    if (type === 'Append' || type === 'Commit' || type === 'Heartbeat') this.heard(nowMs);
     this.deps.wake(this);
   }
 

@@ -6,7 +6,7 @@ import { mayCampaign, onPreVoteReply, onVote, onVoteReply, startCampaign } from 
 import { stepFollower } from './follower.ts';
 import { onForwardedRead } from './read-index.ts';
 import { becomeFollower } from './roles.ts';
-import type { Append, Heartbeat, InstallSnapshot } from './types.ts';
+import type { Append, Commit, Heartbeat, InstallSnapshot } from './types.ts';
 
 export function stepCandidate<P>(
   core: Core<P>,
@@ -15,6 +15,7 @@ export function stepCandidate<P>(
 ): void {
   switch (message.type) {
     case 'Append':
+    case 'Commit':
     case 'InstallSnapshot':
     case 'Heartbeat':
       yieldTo(core, message);
@@ -50,7 +51,10 @@ export function tickCandidate<P>(core: Core<P>, state: PreCandidateState | Candi
 }
 
 /** Another has won the term (thesis 3.4). */
-function yieldTo<P>(core: Core<P>, message: Append<P> | InstallSnapshot | Heartbeat): void {
+function yieldTo<P>(
+  core: Core<P>,
+  message: Append<P> | Commit | InstallSnapshot | Heartbeat,
+): void {
   becomeFollower(core, core.term, message.from);
   if (core.state.role === 'follower') stepFollower(core, core.state, message);
 }

@@ -17,7 +17,7 @@ import { onQuiesce } from './quiesce.ts';
 import { endReads, expireForwardedReads, onForwardedRead, onReadIndexReply } from './read-index.ts';
 import { recogniseLeader, successionPart } from './roles.ts';
 import { onInstallSnapshot } from './snapshot.ts';
-import type { Append, Entry, Heartbeat, ReplicaId } from './types.ts';
+import type { Append, Commit, Entry, Heartbeat, ReplicaId } from './types.ts';
 
 export function stepFollower<P>(
   core: Core<P>,
@@ -27,6 +27,9 @@ export function stepFollower<P>(
   switch (message.type) {
     case 'Append':
       onAppend(core, state, message);
+      return;
+    case 'Commit':
+      onCommit(core, state, message);
       return;
     case 'InstallSnapshot':
       hear(core, state, message.from);
@@ -111,10 +114,8 @@ function onAppend<P>(core: Core<P>, state: FollowerState, message: Append<P>): v
     acknowledge(core, message.from, core.commit);
     return;
   }
-  const known = core.log.termAt(prevIndex);
-  if (known !== message.prevTerm) {
-    assert(known === null || prevIndex > core.commit, 'what is committed never conflicts');
-    rejectAppend(core, message);
+  if (!fits(core, message)) {
+    reject(core, message);
     return;
   }
   let index = prevIndex;
@@ -126,6 +127,30 @@ function onAppend<P>(core: Core<P>, state: FollowerState, message: Append<P>): v
   // Only up to what this append has shown to be the leader's: the rest of the log may conflict.
   core.commit = Math.max(core.commit, Math.min(message.commit, index));
   acknowledge(core, message.from, index);
+}
+
+/**
+ * The leader waits for no answer. One that does not fit is rejected all the same: an append before it was lost,
+ * and the leader would find out only by the next one, or by a heartbeat.
+ */
+function onCommit<P>(core: Core<P>, state: FollowerState, message: Commit): void {
+  hear(core, state, message.from);
+  const { prevIndex, commit } = message;
+  // It was sent before the log began here: that much is committed in any case.
+  if (prevIndex < core.log.boundary) return;
+  if (!fits(core, message)) {
+    reject(core, message);
+    return;
+  }
+  core.commit = Math.max(core.commit, Math.min(commit, prevIndex));
+}
+
+/** Whether the log is the leader's up to there. */
+function fits<P>({ log, commit }: Core<P>, { prevIndex, prevTerm }: Append<P> | Commit): boolean {
+  const known = log.termAt(prevIndex);
+  if (known === prevTerm) return true;
+  assert(known === null || prevIndex > commit, 'what is committed never conflicts');
+  return false;
 }
 
 function takeEntry<P>(core: Core<P>, entry: Entry<P>): void {
@@ -150,7 +175,7 @@ function isLinked<P>(core: Core<P>, entry: Entry<P>): boolean {
   return true;
 }
 
-function rejectAppend<P>(core: Core<P>, message: Append<P>): void {
+function reject<P>(core: Core<P>, message: Append<P> | Commit): void {
   const { prevIndex, prevTerm, from: to } = message;
   const hint = core.log.newestUpTo(prevIndex, prevTerm);
   sendWhenDurable(core, {

@@ -31,6 +31,7 @@ export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: Ter
       onForwardedRead(core, message);
       return;
     case 'Append':
+    case 'Commit':
     case 'InstallSnapshot':
     case 'Heartbeat':
       assert(false, 'one leader a term');

@@ -33,7 +33,7 @@ export class Progress<P> {
   #checkDue = false;
   #match = 0;
   #next: number;
-  /** The newest commit index that an append told the follower. */
+  /** The newest commit index that the follower was told with a proof: in an Append, or a Commit. */
   #commitTold = 0;
   #sentMs: number;
   /** In snapshot mode, until the shell has reported. */
@@ -83,10 +83,19 @@ export class Progress<P> {
     return { match, next, mode: this.#mode, paused, inflight, pendingSnapshot };
   }
 
-  /** An append without entries is worth sending: to tell of commits, or to find out about a loss. */
+  /** An append without entries is worth its answer: it finds out about a loss, or where the logs agree. */
   wantsEmptyAppend(commit: number): boolean {
-    if (this.#checkDue) return true;
+    return this.#checkDue || (this.probing && this.wantsCommit(commit));
+  }
+
+  /** The commit index is news to it; one that wants an empty append is told by that. */
+  wantsCommit(commit: number): boolean {
     return !this.paused && Math.min(commit, this.#next - 1) > this.#commitTold;
+  }
+
+  /** A Commit leaves. As its arrival is not answered, it is no check for loss, and puts none off. */
+  told(commit: number): void {
+    this.#commitTold = Math.max(this.#commitTold, Math.min(commit, this.#next - 1));
   }
 
   /** `count` entries from `next` on leave, with the leader's commit index. */

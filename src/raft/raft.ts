@@ -290,7 +290,9 @@ function step<P>(core: Core<P>, message: RaftMessage<P>): void {
 
 /** What only the leader of its term sends. */
 function isFromLeader<P>({ type }: RaftMessage<P>): boolean {
-  return type === 'Append' || type === 'InstallSnapshot' || type === 'Heartbeat';
+  return (
+    type === 'Append' || type === 'Commit' || type === 'InstallSnapshot' || type === 'Heartbeat'
+  );
 }
 
 /** One who asks in an earlier term learns the newer one; answers from an earlier term mean nothing. */

@@ -84,10 +84,9 @@ export function sendAppends<P>(core: Core<P>, leader: LeaderState<P>): void {
       if (batch.fromIndex >= core.log.firstIndex) shared = batch;
       sendAppend(core, follower, batch);
     }
-    const isAnythingSent = core.outbox.send.length > before;
-    if (!isAnythingSent && follower.wantsEmptyAppend(core.commit)) {
-      sendAppend(core, follower, emptyBatch(follower));
-    }
+    if (core.outbox.send.length > before) continue;
+    if (follower.wantsEmptyAppend(core.commit)) sendAppend(core, follower, emptyBatch(follower));
+    else if (follower.wantsCommit(core.commit)) sendCommit(core, follower);
   }
 }
 
@@ -113,13 +112,26 @@ function emptyBatch<P>(follower: Progress<P>): Batch<P> {
 
 function sendAppend<P>(core: Core<P>, follower: Progress<P>, batch: Batch<P>): void {
   const prevIndex = follower.next - 1;
-  const prevTerm = core.log.termAt(prevIndex);
-  assert(prevTerm !== null, 'a leader knows the term of what an append follows');
+  const prevTerm = termBefore(core, follower);
   const { self: from, term, commit } = core;
   const { entries } = batch;
   const to = follower.id;
   send(core, { type: 'Append', from, to, term, prevIndex, prevTerm, entries, commit });
   follower.sent(entries.length, batch.bytes, commit, core.nowMs);
+}
+
+function sendCommit<P>(core: Core<P>, follower: Progress<P>): void {
+  const prevIndex = follower.next - 1;
+  const prevTerm = termBefore(core, follower);
+  const { self: from, term, commit } = core;
+  send(core, { type: 'Commit', from, to: follower.id, term, prevIndex, prevTerm, commit });
+  follower.told(commit);
+}
+
+function termBefore<P>({ log }: Core<P>, { next }: Progress<P>): number {
+  const term = log.termAt(next - 1);
+  assert(term !== null, 'a leader knows the term of what an append follows');
+  return term;
 }
 
 function takeLoaded<P>(follower: Progress<P>): Batch<P> | null {

@@ -107,6 +107,17 @@ export interface Append<P> extends Envelope {
   readonly entries: readonly Entry<P>[];
   readonly commit: number;
 }
+/**
+ * In place of an Append without entries that would only tell of a commit, to one who is being replicated to:
+ * nothing acknowledges it. Where the entry does not fit, it is rejected as that Append would be.
+ */
+export interface Commit extends Envelope {
+  readonly type: 'Commit';
+  /** The newest entry sent: a log that has it is the leader's up to there. */
+  readonly prevIndex: number;
+  readonly prevTerm: number;
+  readonly commit: number;
+}
 /** Everything up to `match` equals the leader's log and is durable at the sender. */
 export interface AppendOk extends Envelope {
   readonly type: 'AppendOk';
@@ -114,7 +125,7 @@ export interface AppendOk extends Envelope {
 }
 export interface AppendReject extends Envelope {
   readonly type: 'AppendReject';
-  /** prevIndex of the append that did not match. */
+  /** prevIndex of the Append, or Commit, that did not match. */
   readonly prevIndex: number;
   /** The newest place at which the logs may agree, as the follower sees it (one probe per term). */
   readonly hintIndex: number;
@@ -169,6 +180,7 @@ export type RaftMessage<P> =
   | Vote
   | VoteReply
   | Append<P>
+  | Commit
   | AppendOk
   | AppendReject
   | InstallSnapshot

@@ -33,6 +33,7 @@ const Tag = {
   Quiesce: 13,
   QuiesceOk: 14,
   InstallSnapshot: 15,
+  Commit: 16,
 } as const;
 
 type WireField = number | boolean | null | Uint8Array | readonly number[];
@@ -93,6 +94,8 @@ function messageFields(partition: number, m: PeerMessage): WireField[] {
       for (const entry of entries) fields.push(encodeEntry(partition, entry));
       return fields;
     }
+    case 'Commit':
+      return [partition, tag, from, to, term, m.prevIndex, m.prevTerm, m.commit];
     case 'AppendOk':
       return [partition, tag, from, to, term, m.match];
     case 'AppendReject':
@@ -146,6 +149,8 @@ function decodeMessage(partition: number, fields: Fields): PeerMessage | null {
       return decodeVoteReply('VoteReply', fields);
     case Tag.Append:
       return decodeAppend(partition, fields);
+    case Tag.Commit:
+      return decodeCommit(fields);
     case Tag.AppendReject:
       return decodeAppendReject(fields);
     case Tag.InstallSnapshot:
@@ -202,6 +207,12 @@ function decodeAppend(partition: number, fields: Fields): PeerMessage | null {
     entries.push(entry);
   }
   return { type: 'Append', from, to, term, prevIndex, prevTerm, entries, commit };
+}
+
+function decodeCommit(fields: Fields): PeerMessage | null {
+  if (!areUints(fields, 8)) return null;
+  const [, , from, to, term, prevIndex, prevTerm, commit] = fields;
+  return { type: 'Commit', from, to, term, prevIndex, prevTerm, commit };
 }
 
 function decodeAppendReject(fields: Fields): PeerMessage | null {

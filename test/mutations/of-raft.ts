@@ -51,6 +51,26 @@ export const ofRaft: readonly Mutation[] = [
     to: 'Math.min(message.commit, core.log.lastIndex)',
   },
   {
+    name: 'commit-not-proved',
+    class: '16',
+    says: 'A Commit is taken without a look whether the log is the leader’s up to there.',
+    file: 'src/raft/follower.ts',
+    from: `  if (!fits(core, message)) {
+    reject(core, message);
+    return;
+  }
+  core.commit =`,
+    to: '  core.commit =',
+  },
+  {
+    name: 'commit-message-sets-commit',
+    class: '21',
+    says: 'A Commit sets the commit index, also back.',
+    file: 'src/raft/follower.ts',
+    from: 'core.commit = Math.max(core.commit, Math.min(commit, prevIndex));',
+    to: 'core.commit = Math.min(commit, prevIndex);',
+  },
+  {
     name: 'late-append-truncates',
     class: '17',
     says: 'Entries that are there already are truncated and taken again, with all behind them.',

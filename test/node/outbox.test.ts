@@ -1,5 +1,5 @@
 // What leaves in which frame: acknowledgements share one that leaves anyway, a commit waits for entries to the
-// same peer and is told once, by the newest Append; nothing else waits.
+// same peer and is told once, by the newest Append or Commit; nothing else waits.
 import { expect, test } from 'vitest';
 import { createPayload } from '../../src/entry.ts';
 import { Outbox } from '../../src/node/outbox.ts';
@@ -33,34 +33,45 @@ test('acknowledgements share a small frame of entries to the same peer, and neve
 
 test('a commit leaves at once where nothing may be held back', () => {
   const outbox = new Outbox(1, 1000);
-  outbox.put(7, append(2, 5));
-  expect(drained(outbox, false)).toEqual(['2 data 7:Append 0@5']);
+  outbox.put(7, commit(2, 5));
+  expect(drained(outbox, false)).toEqual(['2 data 7:Commit 5']);
   expect(outbox.holdsBack).toBe(false);
   expect(drained(outbox, false)).toEqual([]);
 });
 
 test('a commit that may be held back leaves behind the next entries to its peer', () => {
   const outbox = new Outbox(1, 1000);
-  outbox.put(7, append(2, 5));
-  outbox.put(7, append(3, 5));
+  outbox.put(7, commit(2, 5));
+  outbox.put(7, commit(3, 5));
   outbox.put(8, heartbeat(1, 1, 2));
   expect(drained(outbox, true)).toEqual(['2 control 8:Heartbeat']);
   expect(outbox.holdsBack).toBe(true);
   outbox.put(9, append(2, 1, 100));
-  expect(drained(outbox, true)).toEqual(['2 data 9:Append 1@1 7:Append 0@5']);
+  expect(drained(outbox, true)).toEqual(['2 data 9:Append 1@1 7:Commit 5']);
   expect(outbox.holdsBack).toBe(true);
-  expect(drained(outbox, false)).toEqual(['3 data 7:Append 0@5']);
+  expect(drained(outbox, false)).toEqual(['3 data 7:Commit 5']);
   expect(outbox.holdsBack).toBe(false);
 });
 
 test('of one replica only the newest commit is told, by its entries where there are any', () => {
   const outbox = new Outbox(1, 1000);
-  outbox.put(7, append(2, 5));
-  outbox.put(7, append(2, 6));
-  outbox.put(8, append(2, 3));
+  outbox.put(7, commit(2, 5));
+  outbox.put(7, commit(2, 6));
+  outbox.put(8, commit(2, 3));
   expect(drained(outbox, true)).toEqual([]);
   outbox.put(7, append(2, 7, 100));
-  expect(drained(outbox, true)).toEqual(['2 data 7:Append 1@7 8:Append 0@3']);
+  expect(drained(outbox, true)).toEqual(['2 data 7:Append 1@7 8:Commit 3']);
+});
+
+test('an Append without entries waits for nothing, as its answer is waited for, and takes the place of a commit', () => {
+  const outbox = new Outbox(1, 1000);
+  outbox.put(7, commit(2, 5));
+  outbox.put(8, commit(2, 3));
+  outbox.put(7, append(2, 6));
+  expect(drained(outbox, true)).toEqual(['2 data 7:Append 0@6 8:Commit 3']);
+  outbox.put(7, append(2, 6));
+  outbox.put(7, commit(2, 7));
+  expect(drained(outbox, false)).toEqual(['2 data 7:Append 0@6 7:Commit 7']);
 });
 
 /** What leaves: peer, lane, and of each message its partition, kind and commit. */
@@ -68,9 +79,9 @@ function drained(outbox: Outbox, mayHold: boolean): string[] {
   const frames: string[] = [];
   outbox.drain(mayHold, (to: NodeId, lane: Lane, { partitions, messages }) => {
     const all = messages.map((message, i) => {
-      const commit =
-        message.type === 'Append' ? ` ${message.entries.length}@${message.commit}` : '';
-      return `${partitions[i]}:${message.type}${commit}`;
+      const { type } = message;
+      const of = type === 'Append' ? ` ${message.entries.length}@${message.commit}` : '';
+      return `${partitions[i]}:${type}${type === 'Commit' ? ` ${message.commit}` : of}`;
     });
     frames.push(`${to} ${lane} ${all.join(' ')}`);
   });
@@ -90,6 +101,10 @@ function framesOf(messages: readonly PeerMessage[]): string[] {
 
 function acknowledgement(to: number): PeerMessage {
   return { type: 'AppendOk', from: 1, to, term: 1, match: 7 };
+}
+
+function commit(to: NodeId, index: number): PeerMessage {
+  return { type: 'Commit', from: 1, to, term: 1, prevIndex: 9, prevTerm: 1, commit: index };
 }
 
 /** Without bytes no entry. */

@@ -165,11 +165,14 @@ describe('an answer to an append', () => {
   function answered(answer: (leader: Replica) => void): {
     commit: number;
     appends: MessageOf<'Append'>[];
+    told: MessageOf<'Commit'>[];
   } {
     const leader = leaderOf({ terms: [1, 1], term: 1 });
     leader.take();
     answer(leader);
-    return { commit: leader.raft.commit, appends: ofType(leader.take(), 'Append') };
+    const sent = leader.take();
+    const appends = ofType(sent, 'Append');
+    return { commit: leader.raft.commit, appends, told: ofType(sent, 'Commit') };
   }
   const reject = (prevIndex: number, hintIndex: number) => (leader: Replica) => {
     const hint = { prevIndex, hintIndex, hintTerm: hintIndex === 0 ? 0 : 1 };
@@ -177,10 +180,11 @@ describe('an answer to an append', () => {
   };
 
   test('that accepts what a majority then holds commits it, and tells all', () => {
-    const { commit, appends } = answered((leader) => ack(leader, 2));
+    const { commit, appends, told } = answered((leader) => ack(leader, 2));
     expect(commit).toBe(3);
     // 3 is still being probed.
-    expect(appends).toMatchObject([{ to: 2, prevIndex: 3, entries: [], commit: 3 }]);
+    expect(appends).toEqual([]);
+    expect(told).toMatchObject([{ to: 2, prevIndex: 3, commit: 3 }]);
   });
 
   test('that accepts less commits nothing, and the rest follows from there', () => {

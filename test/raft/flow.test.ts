@@ -175,10 +175,10 @@ describe('a replicating leader', () => {
     expect(network.payloads(1)).toEqual(['a']);
   });
 
-  test('tells of a commit by heartbeat where the append that told it was lost', () => {
+  test('tells of a commit by heartbeat where the Commit was lost', () => {
     const network = new Network();
     network.campaign(1);
-    network.drops = (message) => message.type === 'Append' && message.entries.length === 0;
+    network.drops = ({ type }) => type === 'Commit';
     network.propose(1, 'a');
     expect(network.payloads(2)).toEqual([]);
     network.run(2 * HEARTBEAT_MS);

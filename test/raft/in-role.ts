@@ -69,6 +69,7 @@ export function ofEveryType(term: number): Message[] {
   const campaign = 77;
   return [
     { type: 'Append', ...to1, prevIndex: 0, prevTerm: 0, entries: [], commit: 0 },
+    { type: 'Commit', ...to1, prevIndex: 0, prevTerm: 0, commit: 0 },
     { type: 'InstallSnapshot', ...to1, snapshot: snapshotOf([1]) },
     { type: 'Heartbeat', ...to1, commit: 0, round: 0 },
     { type: 'AppendOk', ...to1, match: 0 },

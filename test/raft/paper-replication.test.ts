@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { appendOf, emptyAppendAt } from './in-role.ts';
 import { ack, followerOf, leaderOf, Network, readyLeader } from './network.ts';
-import { entriesOf, ofType, Replica } from './replica.ts';
+import { entriesOf, Replica } from './replica.ts';
 
 describe('a leader', () => {
   test('begins its term with an empty entry that keeps the log time of the one before', () => {
@@ -28,11 +28,11 @@ describe('a leader', () => {
     leader.propose('a');
     leader.take();
     ack(leader, 2);
-    const told = ofType(leader.take(), 'Append');
+    const told = leader.take();
     expect(leader.applied.at(-1)).toMatchObject({ payload: 'a' });
     expect(told).toMatchObject([
-      { to: 2, prevIndex: 2, entries: [], commit: 2 },
-      { to: 3, prevIndex: 2, entries: [], commit: 2 },
+      { type: 'Commit', to: 2, prevIndex: 2, prevTerm: 1, commit: 2 },
+      { type: 'Commit', to: 3, prevIndex: 2, prevTerm: 1, commit: 2 },
     ]);
     ack(leader, 3);
     expect(leader.take()).toEqual([]);

@@ -34,7 +34,7 @@ describe.each(roles)('a %s', (role) => {
     (type, message) => {
       const replica = inRole[role]({ terms: [1] });
       replica.receive(message);
-      const leader = ['Append', 'InstallSnapshot', 'Heartbeat'].includes(type) ? 2 : 0;
+      const leader = ['Append', 'Commit', 'InstallSnapshot', 'Heartbeat'].includes(type) ? 2 : 0;
       expect([replica.raft.role, replica.raft.term, replica.raft.leader]).toEqual([
         'follower',
         9,
@@ -54,7 +54,7 @@ describe.each(roles)('a %s', (role) => {
     const before = standing(replica);
     const replies = replica.receive(message);
     expect(standing(replica)).toEqual(before);
-    const asks = ['Append', 'InstallSnapshot', 'Heartbeat', 'Vote', 'PreVote'];
+    const asks = ['Append', 'Commit', 'InstallSnapshot', 'Heartbeat', 'Vote', 'PreVote'];
     // Who asks learns the newer term; answers of the past are not answered.
     expect(replies.map(({ term }) => term)).toEqual(asks.includes(type) ? [replica.raft.term] : []);
   });

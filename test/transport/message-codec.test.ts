@@ -44,6 +44,10 @@ const plain: fc.Arbitrary<PeerMessage> = fc.oneof(
     type: fc.constantFrom('PreVoteReply' as const, 'VoteReply' as const),
     ...{ ...envelope, campaign, granted: fc.boolean() },
   }),
+  fc.record({
+    type: fc.constant('Commit' as const),
+    ...{ ...envelope, prevIndex: uint, prevTerm: uint, commit: uint },
+  }),
   fc.record({ type: fc.constant('AppendOk' as const), ...envelope, match: uint }),
   fc.record({
     type: fc.constant('AppendReject' as const),
@@ -147,6 +151,9 @@ describe('a batch', () => {
     const packr = new Packr({ useRecords: false });
     const good = [1, 5, [0, 8, 1, 2, 3, 4, 5]];
     expect(decodeBatch(packr.pack(good))?.messages.length).toBe(1);
+    expect(decodeBatch(packr.pack([1, 5, [0, 16, 1, 2, 3, 4, 5, 6]]))?.messages).toEqual([
+      { type: 'Commit', from: 1, to: 2, term: 3, prevIndex: 4, prevTerm: 5, commit: 6 },
+    ]);
     const bad: unknown[] = [
       [2, 5, [0, 8, 1, 2, 3, 4, 5]],
       [1, -5, [0, 8, 1, 2, 3, 4, 5]],
@@ -162,6 +169,10 @@ describe('a batch', () => {
       [1, 5, [0, 2, 1, 2, 3, 1, 5]],
       [1, 5, [0, 5, 1, 2, 3, 4, 5, 6, 7]],
       [1, 5, [0, 11, 1, 2, 3, 4, undefined]],
+      [1, 5, [0, 16, 1, 2, 3, 4, 5]],
+      [1, 5, [0, 16, 1, 2, 3, 4, 5, 6, 7]],
+      [1, 5, [0, 16, 1, 2, 3, 4, 5, -6]],
+      [1, 5, [0, 16, 1, 2, 3, null, 5, 6]],
       [1, 5, 7],
       { wallMs: 5 },
       null,

@@ -8,6 +8,7 @@ const coreNames: Readonly<Record<Message['type'], string>> = {
   Vote: 'MsgVote',
   VoteReply: 'MsgVoteResp',
   Append: 'MsgApp',
+  Commit: 'MsgApp',
   AppendOk: 'MsgAppResp',
   AppendReject: 'MsgAppResp',
   InstallSnapshot: 'MsgSnap',
