@@ -2,6 +2,7 @@
 // default (bytes: an empty Uint8Array), absent messages null.
 import protobuf from 'protobufjs/light.js';
 import { descriptor } from './descriptor.ts';
+import { createWriter } from './wire.ts';
 
 export interface Codec<Decoded, Input> {
   encode(message: Input): Buffer;
@@ -15,7 +16,7 @@ export function codec<Decoded, Input>(fullName: string): Codec<Decoded, Input> {
   const type = root.lookupType(fullName);
   setAbsentBytes(type);
   return {
-    encode: (message) => asBuffer(type.encode(message as object).finish()),
+    encode: (message) => asBuffer(type.encode(message as object, createWriter()).finish()),
     decode: (bytes) => type.decode(bytes) as Decoded,
   };
 }
