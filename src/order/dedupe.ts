@@ -3,16 +3,9 @@
 // and a Checkpoint entry drops the oldest by name, so every replica has the same pages at the same
 // index. Never one row a key.
 import { assert } from '../assert.ts';
+import { AbsentKeys } from './absent-keys.ts';
 import { KeyTable } from './key-table.ts';
-import {
-  blockOf,
-  buildPage,
-  findInBlock,
-  hashKey,
-  type KeyPlace,
-  mayContain,
-  type Page,
-} from './page.ts';
+import { blockOf, buildPage, findInBlock, type KeyPlace, mayContain, type Page } from './page.ts';
 import { blockKey, filterKey } from './row-keys.ts';
 
 /** Cluster config: what ends first ends the window. */
@@ -72,8 +65,8 @@ export class DedupeKeys {
   /** Oldest first. */
   private pages: KnownPage[] = [];
   private readonly blocks = new Map<string, Uint8Array>();
-  /** Not in the pages as they are, with its hash: a command is looked up until it is sequenced. */
-  private readonly absent = new Map<string, Buffer>();
+  /** Of the pages as they are. */
+  private readonly absent = new AbsentKeys();
   /** Latest time looked up at: a page that was outside the window does not come back into it. */
   private latestMs = 0;
 
@@ -93,14 +86,16 @@ export class DedupeKeys {
   }
 
   find(identity: string, nowMs: number): KeyLookup {
-    const absent = this.absent.get(identity);
-    const hash = absent ?? hashKey(identity);
-    const place = this.live.get(hash) ?? this.frozen?.get(hash);
+    const { absent } = this;
+    const known = absent.get(identity);
+    const at = known ?? absent.hash(identity);
+    const { hashes } = absent;
+    const place = this.live.get(hashes, at) ?? this.frozen?.get(hashes, at);
     if (place !== undefined) return { kind: 'place', place };
-    if (absent !== undefined) return isNew;
+    if (known !== undefined) return isNew;
     this.latestMs = Math.max(this.latestMs, nowMs);
-    const found = this.findInPages(hash, this.latestMs);
-    if (found.kind === 'new' && this.absent.size < absentMax) this.absent.set(identity, hash);
+    const found = this.findInPages(hashes, at, this.latestMs);
+    if (found.kind === 'new' && absent.size < absentMax) absent.add(identity, at);
     return found;
   }
 
@@ -190,19 +185,19 @@ export class DedupeKeys {
     return true;
   }
 
-  private findInPages(hash: Buffer, nowMs: number): KeyLookup {
+  private findInPages(hash: Buffer, at: number, nowMs: number): KeyLookup {
     for (let i = this.pages.length - 1; i >= 0; i--) {
       const page = this.pages[i];
       if (page === undefined || page.lastMs + this.window.windowMs <= nowMs) break;
-      if (!mayContain(page.filter, hash)) continue;
-      const block = blockOf(page.fences, hash);
+      if (!mayContain(page.filter, hash, at)) continue;
+      const block = blockOf(page.fences, hash, at);
       if (block === null) continue;
       const bytes = this.blocks.get(`${page.name}/${block}`);
       if (bytes === undefined) {
         const key = blockKey(page.name, block);
         return { kind: 'cold', block: { page: page.name, block, key } };
       }
-      const place = findInBlock(bytes, hash);
+      const place = findInBlock(bytes, hash, at);
       if (place !== null) return { kind: 'place', place };
     }
     return isNew;

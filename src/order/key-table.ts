@@ -6,6 +6,7 @@ import {
   placeAt,
   recordBytes,
   uint32At,
+  viewOf,
   writeHash,
   writePlace,
 } from './page.ts';
@@ -41,9 +42,9 @@ export class KeyTable {
     writePlace(this.buffer, known === 0 ? at : (known - 1) * recordBytes, place);
   }
 
-  /** By hashKey's. */
-  get(hash: Buffer): KeyPlace | undefined {
-    const known = this.slots[this.slotOf(hash, 0)] ?? 0;
+  /** By the hash that stands at `at`. */
+  get(hash: Buffer, at = 0): KeyPlace | undefined {
+    const known = this.slots[this.slotOf(hash, at)] ?? 0;
     return known === 0 ? undefined : placeAt(this.buffer, (known - 1) * recordBytes);
   }
 
@@ -68,8 +69,4 @@ export class KeyTable {
     for (let i = 0; i < this.count; i++)
       this.slots[this.slotOf(this.buffer, i * recordBytes)] = i + 1;
   }
-}
-
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length);
 }

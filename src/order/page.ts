@@ -4,7 +4,7 @@
 import { xxh64 } from '../shard.ts';
 
 export const recordBytes = 30;
-const hashBytes = 16;
+export const hashBytes = 16;
 const seqAt = 16;
 const indexAt = 22;
 const slotAt = 28;
@@ -16,6 +16,11 @@ const filterProbes = 8;
 const digitBits = 11;
 const digits = 2 ** digitBits;
 const secondSeed = 0x9e3779b97f4a7c15n;
+/** What is hashed stands here, as the view of its length: so that a short text leaves no object behind. */
+const textBytes = Buffer.alloc(256);
+const textUpTo = Array.from({ length: textBytes.length + 1 }, (_, length) =>
+  textBytes.subarray(0, length),
+);
 
 /** Where the message of a key stands. */
 export interface KeyPlace {
@@ -36,15 +41,23 @@ export interface Page {
 /** 128 bits of (conversation, sender, key); equal hashes are told apart by comparing what is stored. */
 export function hashKey(identity: string): Buffer {
   const hash = Buffer.allocUnsafe(hashBytes);
-  writeHash(new DataView(hash.buffer, hash.byteOffset, hashBytes), 0, identity);
+  writeHash(viewOf(hash), 0, identity);
   return hash;
 }
 
 /** Through a view: Buffer's own writing of 64 bits takes longer than the hash. */
 export function writeHash(target: DataView, at: number, identity: string): void {
-  const bytes = Buffer.from(identity, 'latin1');
+  const bytes = latin1Bytes(identity);
   target.setBigUint64(at, xxh64(bytes));
   target.setBigUint64(at + 8, xxh64(bytes, secondSeed));
+}
+
+/** Until the next call. */
+function latin1Bytes(text: string): Buffer {
+  const bytes = textUpTo[text.length];
+  if (bytes === undefined) return Buffer.from(text, 'latin1');
+  bytes.write(text, 'latin1');
+  return bytes;
 }
 
 /** Into the record at `at`. */
@@ -80,9 +93,9 @@ export function buildPage(records: Uint8Array): Page {
   return { blocks, fences, filter: buildFilter(sorted), count };
 }
 
-/** The block that would hold the hash; null: it is before the first. */
-export function blockOf(fences: readonly number[], hash: Buffer): number | null {
-  const prefix = hash.readUIntBE(0, 6);
+/** The block that would hold the hash at `hashAt`; null: it is before the first. */
+export function blockOf(fences: readonly number[], hash: Buffer, hashAt = 0): number | null {
+  const prefix = hash.readUIntBE(hashAt, 6);
   let low = 0;
   let high = fences.length;
   while (low < high) {
@@ -93,24 +106,24 @@ export function blockOf(fences: readonly number[], hash: Buffer): number | null 
   return low === 0 ? null : low - 1;
 }
 
-export function findInBlock(block: Uint8Array, hash: Buffer): KeyPlace | null {
+export function findInBlock(block: Uint8Array, hash: Buffer, hashAt = 0): KeyPlace | null {
   const records = asBuffer(block);
   let low = 0;
   let high = records.length / recordBytes;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareHash(records, middle * recordBytes, hash, 0) < 0) low = middle + 1;
+    if (compareHash(records, middle * recordBytes, hash, hashAt) < 0) low = middle + 1;
     else high = middle;
   }
   const at = low * recordBytes;
-  if (at >= records.length || compareHash(records, at, hash, 0) !== 0) return null;
+  if (at >= records.length || compareHash(records, at, hash, hashAt) !== 0) return null;
   return placeAt(records, at);
 }
 
-export function mayContain(filter: Uint8Array, hash: Buffer): boolean {
+export function mayContain(filter: Uint8Array, hash: Buffer, hashAt = 0): boolean {
   const bits = bitsOf(filter);
-  const step = uint32At(hash, 4) | 1;
-  let probe = uint32At(hash, 0);
+  const step = uint32At(hash, hashAt + 4) | 1;
+  let probe = uint32At(hash, hashAt);
   for (let i = 0; i < filterProbes; i++) {
     const bit = probe % bits;
     if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
@@ -208,6 +221,10 @@ function prefixAt(records: Buffer, record: number): number {
 export function uint32At(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
   return (high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
+}
+
+export function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

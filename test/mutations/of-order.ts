@@ -26,8 +26,8 @@ export const ofOrder: readonly Mutation[] = [
     class: '41',
     says: 'Keys are not found while the checkpoint that writes them is on its way.',
     file: 'src/order/dedupe.ts',
-    from: 'this.live.get(hash) ?? this.frozen?.get(hash)',
-    to: 'this.live.get(hash)',
+    from: 'this.live.get(hashes, at) ?? this.frozen?.get(hashes, at)',
+    to: 'this.live.get(hashes, at)',
   },
   {
     name: 'repeat-gets-new-seq',
