@@ -21,40 +21,40 @@ const field = {
 } as const;
 const bytesWire = 2;
 
-export function readIdentity(bytes: Uint8Array): StoredIdentity {
-  const conversationEnd = textEnd(bytes, 0, field.conversation);
-  const senderEnd = textEnd(bytes, conversationEnd, field.sender);
-  const keyEnd = textEnd(bytes, senderEnd, field.key);
-  return {
-    conversation: textOf(bytes, 0, conversationEnd),
-    key: keyEnd === senderEnd ? '' : latin1(bytes, 0, keyEnd),
-    link: readLink(bytes, conversationEnd, senderEnd, keyEnd),
-  };
+/** Of the command in bytes[start, end). */
+export function readIdentity(bytes: Uint8Array, start = 0, end = bytes.length): StoredIdentity {
+  const conversationEnd = textEnd(bytes, start, end, field.conversation);
+  const senderEnd = textEnd(bytes, conversationEnd, end, field.sender);
+  const keyEnd = textEnd(bytes, senderEnd, end, field.key);
+  const conversation = textOf(bytes, start, conversationEnd);
+  const key = keyEnd === senderEnd ? '' : latin1(bytes, start, keyEnd);
+  const deviceAt = endOfLower(bytes, keyEnd, end, field.device);
+  if (deviceAt >= end) return { conversation, key, link: null };
+  const sender = textOf(bytes, conversationEnd, senderEnd);
+  return { conversation, key, link: readLink(bytes, deviceAt, end, conversation, sender) };
 }
 
 /** How the chains of a command's sender in its conversation are named. */
 export function readChainName(bytes: Uint8Array): string {
-  const conversationEnd = textEnd(bytes, 0, field.conversation);
-  const senderEnd = textEnd(bytes, conversationEnd, field.sender);
+  const end = bytes.length;
+  const conversationEnd = textEnd(bytes, 0, end, field.conversation);
+  const senderEnd = textEnd(bytes, conversationEnd, end, field.sender);
   const conversation = textOf(bytes, 0, conversationEnd);
   return chainName(conversation, textOf(bytes, conversationEnd, senderEnd));
 }
 
 function readLink(
   bytes: Uint8Array,
-  conversationEnd: number,
-  senderEnd: number,
-  keyEnd: number,
+  deviceAt: number,
+  end: number,
+  conversation: string,
+  sender: string,
 ): Link | null {
-  const deviceAt = endOfLower(bytes, keyEnd, field.device);
-  if (deviceAt >= bytes.length) return null;
-  const deviceEnd = textEnd(bytes, deviceAt, field.device);
-  const epochEnd = numberEnd(bytes, deviceEnd, field.epoch);
-  const clientSeqEnd = numberEnd(bytes, epochEnd, field.clientSeq);
-  const prevEnd = numberEnd(bytes, clientSeqEnd, field.prev);
+  const deviceEnd = textEnd(bytes, deviceAt, end, field.device);
+  const epochEnd = numberEnd(bytes, deviceEnd, end, field.epoch);
+  const clientSeqEnd = numberEnd(bytes, epochEnd, end, field.clientSeq);
+  const prevEnd = numberEnd(bytes, clientSeqEnd, end, field.prev);
   if (clientSeqEnd === epochEnd) return null;
-  const conversation = textOf(bytes, 0, conversationEnd);
-  const sender = textOf(bytes, conversationEnd, senderEnd);
   const clientSeq = numberOf(bytes, epochEnd, clientSeqEnd);
   if (clientSeq === 0) return null;
   return {
@@ -67,35 +67,35 @@ function readLink(
 }
 
 /** Where a text field that starts at `at` ends; `at` where another one, or nothing, stands there. */
-function textEnd(bytes: Uint8Array, at: number, number: number): number {
-  if (bytes[at] !== ((number << 3) | bytesWire)) return at;
-  const start = varintEnd(bytes, at + 1);
-  return Math.min(start + varint(bytes, at + 1), bytes.length);
+function textEnd(bytes: Uint8Array, at: number, end: number, number: number): number {
+  if (at >= end || bytes[at] !== ((number << 3) | bytesWire)) return at;
+  const start = varintEnd(bytes, at + 1, end);
+  return Math.min(start + varint(bytes, at + 1), end);
 }
 
 /** Likewise, of a number. */
-function numberEnd(bytes: Uint8Array, at: number, number: number): number {
-  return bytes[at] === number << 3 ? varintEnd(bytes, at + 1) : at;
+function numberEnd(bytes: Uint8Array, at: number, end: number, number: number): number {
+  return at < end && bytes[at] === number << 3 ? varintEnd(bytes, at + 1, end) : at;
 }
 
 function textOf(bytes: Uint8Array, at: number, end: number): string {
-  return at === end ? '' : latin1(bytes, Math.min(varintEnd(bytes, at + 1), end), end);
+  return at >= end ? '' : latin1(bytes, varintEnd(bytes, at + 1, end), end);
 }
 
 function numberOf(bytes: Uint8Array, at: number, end: number): number {
-  return at === end ? 0 : varint(bytes, at + 1);
+  return at >= end ? 0 : varint(bytes, at + 1);
 }
 
 /** Where the first field from `number` on stands. */
-function endOfLower(bytes: Uint8Array, from: number, number: number): number {
+function endOfLower(bytes: Uint8Array, from: number, end: number, number: number): number {
   let at = from;
-  while (at < bytes.length) {
+  while (at < end) {
     const tag = bytes[at] ?? 0;
     if (tag >> 3 >= number) return at;
-    const valueEnd = varintEnd(bytes, at + 1);
+    const valueEnd = varintEnd(bytes, at + 1, end);
     at = (tag & 7) === bytesWire ? valueEnd + varint(bytes, at + 1) : valueEnd;
   }
-  return bytes.length;
+  return end;
 }
 
 function varint(bytes: Uint8Array, start: number): number {
@@ -112,10 +112,10 @@ function varint(bytes: Uint8Array, start: number): number {
   return value;
 }
 
-function varintEnd(bytes: Uint8Array, start: number): number {
+function varintEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < start + 7 && (bytes[at] ?? 0) >= 0x80) at += 1;
-  return Math.min(at + 1, bytes.length);
+  return Math.min(at + 1, end);
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

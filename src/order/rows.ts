@@ -99,11 +99,11 @@ export class Rows {
   ): void {
     const columns = decodeCommandsHeader(header);
     const { lengths, seqs, idAheadMs, shards, extras } = columns;
-    let start = 0;
-    for (const [slot, length] of lengths.entries()) {
-      const bytes = commands.subarray(start, start + length);
-      const identity = readIdentity(bytes);
-      start += length;
+    let end = 0;
+    for (let slot = 0; slot < lengths.length; slot++) {
+      const start = end;
+      end = Math.min(start + (lengths[slot] ?? 0), commands.length);
+      const identity = readIdentity(commands, start, end);
       const seq = seqs[slot] ?? 0;
       const extra = extras.get(slot);
       this.heads.fold(identity.conversation, columns, index, slot, extra);
@@ -114,7 +114,10 @@ export class Rows {
         this.keys.fold(linkIdentity(identity.link), place, timeMs);
         this.foldChains(identity.link, shards[slot] ?? 0, extra);
       }
-      if (extra !== undefined) this.foldExtra(identity, bytes, shards[slot] ?? 0, seq, extra);
+      if (extra !== undefined) {
+        const command = commands.subarray(start, end);
+        this.foldExtra(identity, command, shards[slot] ?? 0, seq, extra);
+      }
       this.highestIdMs = Math.max(this.highestIdMs, timeMs + (idAheadMs[slot] ?? 0));
     }
   }
