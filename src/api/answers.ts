@@ -2,9 +2,10 @@
 import Long from 'long';
 import { detailsOf, type Refusal } from '../errors.ts';
 import type { AppendErrorInput, AppendResultInput } from '../gen/proto.ts';
-import type { Outcome, Stored } from '../node/groups.ts';
+import type { Outcome } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import { composeIdHalves } from '../order/ids.ts';
+import type { Stored } from '../order/sequencer.ts';
 import { encodeToken } from './read-token.ts';
 
 /** `tokens`: those already made for this answer, by index; an entry's commands share one. */

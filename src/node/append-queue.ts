@@ -34,7 +34,6 @@ export interface SequencingHost {
   readonly partition: number;
   nowMs(): number;
   decided(decided: Decided): void;
-  readonly term: number;
 }
 
 interface Queued {
@@ -290,11 +289,8 @@ class Pass {
     draft: Draft,
   ): Outcome {
     switch (verdict.kind) {
-      case 'accepted': {
-        const { timeMs, index } = draft;
-        const { term } = this.host;
-        return { kind: 'stored', duplicate: false, ...verdict.numbers, timeMs, index, term };
-      }
+      case 'stored':
+        return verdict;
       case 'duplicate':
         return this.duplicate(verdict.place, draft);
       case 'refused':
@@ -316,8 +312,7 @@ class Pass {
   /** The original may stand in the draft itself. */
   private duplicate(place: KeyPlace, draft: Draft): Final {
     if (place.index !== draft.index) return this.host.original(place);
-    const { columns, timeMs, index } = draft;
-    return repeatOf(columns, place, { timeMs, index, term: this.host.term });
+    return repeatOf(draft.columns, place, draft);
   }
 
   /** All or none, in an entry of its own. */
@@ -336,7 +331,7 @@ class Pass {
     sequencer.begin();
     const verdicts = items.map((item) => unheld(item, this.verdict(group, item, draft)));
     const isRepeat = verdicts.every((verdict) => verdict.kind === 'duplicate');
-    if (isRepeat || verdicts.every((verdict) => verdict.kind === 'accepted')) {
+    if (isRepeat || verdicts.every((verdict) => verdict.kind === 'stored')) {
       sequencer.keep();
       this.settleAll(queued, items, verdicts, draft);
       for (const item of items) this.letFollow(item, draft);
@@ -365,7 +360,7 @@ class Pass {
 /** The newest entry that the verdict was decided on. */
 function restsOn(verdict: Verdict, draft: Draft): number {
   switch (verdict.kind) {
-    case 'accepted':
+    case 'stored':
       return draft.index;
     case 'duplicate':
       return verdict.place.index;

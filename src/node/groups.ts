@@ -3,27 +3,9 @@
 import type { Refusal } from '../errors.ts';
 import { type CommandsHeader, plainSlot } from '../order/header.ts';
 import type { KeyPlace } from '../order/page.ts';
-import type { Placed } from '../order/sequencer.ts';
+import type { Placed, Stored } from '../order/sequencer.ts';
 import type { WaitOver } from './holds.ts';
 import type { GroupOrder } from './session-order.ts';
-
-/** Stored: the numbers of the message, the original's where it is a duplicate. */
-export interface Stored {
-  readonly kind: 'stored';
-  readonly duplicate: boolean;
-  readonly seq: number;
-  readonly rev: number;
-  readonly idMs: number;
-  readonly idCounter: number;
-  readonly shard: number;
-  readonly timeMs: number;
-  readonly index: number;
-  readonly term: number;
-  /** A late one: rev of the marker in its place, 0 = none. */
-  readonly lateFor: number | null;
-  /** Given by a registration. */
-  readonly epoch: number;
-}
 
 /** It waits for its predecessor; what becomes of it is told by `Group.later`. */
 export interface Held {

@@ -256,7 +256,9 @@ export class Replica implements SequencingHost {
     if (this.raft.transferring) return null;
     if (this.uncommittedBytes > this.deps.limits.uncommittedBytesMax) return null;
     const timeMs = this.stamps.next(this.raft.lastTimeMs, this.deps.clock.monotonicMs());
-    return timeMs === null ? null : this.sequencer.open(this.raft.lastIndex + 1, timeMs);
+    return timeMs === null
+      ? null
+      : this.sequencer.open(this.raft.lastIndex + 1, timeMs, this.raft.term);
   }
 
   propose(draft: Draft): void {

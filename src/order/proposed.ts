@@ -1,6 +1,7 @@
 // What a leader proposed and nobody folded yet, by name: it goes as the rows come to say the same.
 
 interface Newest<T> {
+  readonly name: string;
   readonly value: T;
   /** Of the entry that will write it. */
   readonly index: number;
@@ -20,13 +21,13 @@ export class Proposed<T> {
     const before = this.newest.get(name);
     if (this.before !== null && !this.before.has(name)) this.before.set(name, before);
     if (before !== undefined) this.newest.delete(name);
-    this.newest.set(name, { value, index });
+    this.newest.set(name, { name, value, index });
   }
 
   folded(index: number): void {
-    for (const [name, newest] of this.newest) {
+    for (const newest of this.newest.values()) {
       if (newest.index > index) break;
-      this.newest.delete(name);
+      this.newest.delete(newest.name);
     }
   }
 

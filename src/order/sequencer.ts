@@ -29,13 +29,18 @@ export interface Placed {
   readonly shard: number;
 }
 
-/** The numbers of an accepted command; with the entry's index, term and time they are its answer. */
-export interface Numbers {
+/** Stored: the numbers of the message, the original's where it is a duplicate. */
+export interface Stored {
+  readonly kind: 'stored';
+  readonly duplicate: boolean;
   readonly seq: number;
   readonly rev: number;
   readonly idMs: number;
   readonly idCounter: number;
   readonly shard: number;
+  readonly timeMs: number;
+  readonly index: number;
+  readonly term: number;
   /** A late one: rev of the marker in its place, 0 = none. */
   readonly lateFor: number | null;
   /** Given by a registration. */
@@ -52,7 +57,8 @@ export interface HeldVerdict {
 }
 
 export type Verdict =
-  | { readonly kind: 'accepted'; readonly numbers: Numbers }
+  /** It stands in the draft: its answer, once the entry is committed. */
+  | Stored
   /** The original stands at `place`, committed or proposed by this term. */
   | { readonly kind: 'duplicate'; readonly place: KeyPlace }
   /** `decided` = the refusal rests on state: it is answered once that state is committed and confirmed. */
@@ -71,6 +77,7 @@ export interface Needs {
 /** The entry under construction. */
 export interface Draft {
   readonly index: number;
+  readonly term: number;
   readonly timeMs: number;
   readonly columns: CommandsHeader;
   readonly commands: Uint8Array[];
@@ -132,8 +139,8 @@ export class Sequencer {
     needs.rows.push({ kind: 'state', name, key: stateKey(shard, conversation, event.seq) });
   }
 
-  open(index: number, timeMs: number): Draft {
-    return { index, timeMs, columns: createColumns(), commands: [], commandBytes: 0 };
+  open(index: number, timeMs: number, term: number): Draft {
+    return { index, term, timeMs, columns: createColumns(), commands: [], commandBytes: 0 };
   }
 
   /** The verdict; an accepted command now stands in the draft. Order of checks: ordering.md, "Append". */
@@ -311,7 +318,7 @@ export class Sequencer {
         const extra = { kind, conversation: head.extra, target: event.seq, dueMs };
         const verdict = this.acceptEvent(placed, head, draft, extra);
         const next = isRelease ? null : ({ kind: 'rejected', dueMs } as const);
-        if (verdict.kind === 'accepted') this.states.set(name, next, draft.index);
+        if (verdict.kind === 'stored') this.states.set(name, next, draft.index);
         return verdict;
       }
     }
@@ -333,7 +340,7 @@ export class Sequencer {
       const marker = encodeGapMarker(command, link, last);
       const extra = { kind: SlotKind.GAP, conversation: head.extra, chains: row };
       const marked = this.acceptEvent({ command: marker, shard }, head, draft, extra);
-      if (marked.kind !== 'accepted') return marked;
+      if (marked.kind !== 'stored') return marked;
       this.chains.set(link.chain, row, draft.index);
     }
     const judged = judgeLink(row, link);
@@ -356,10 +363,10 @@ export class Sequencer {
     const isNext = chains === null || (link !== null && isSimple(chains, link));
     const extra = isPlain && isNext ? null : messageExtra(command, head, draft, chains, lateFor);
     const verdict = this.append(placed, head, draft, extra);
-    if (verdict.kind !== 'accepted') return verdict;
+    if (verdict.kind !== 'stored') return verdict;
     if (chains !== null && link !== null) this.chains.set(link.chain, chains, draft.index);
     if (pending && extra !== null) {
-      const name = stateName(command.conversation, verdict.numbers.seq);
+      const name = stateName(command.conversation, verdict.seq);
       this.states.set(name, { kind: 'pending', dueMs: extra.dueMs }, draft.index);
     }
     return verdict;
@@ -379,7 +386,7 @@ export class Sequencer {
     const { command, shard } = placed;
     const id = this.ids.next(shard, draft.timeMs);
     if (id === null) return refusals.idsExhausted;
-    const { columns, index } = draft;
+    const { columns, index, term, timeMs } = draft;
     const slot = draft.commands.length;
     const isMessage = command.event === null && extra?.kind !== SlotKind.GAP;
     const seq = head.seq + (isMessage ? 1 : 0);
@@ -395,21 +402,35 @@ export class Sequencer {
     if (extra !== null) columns.extras.set(slot, extra);
     draft.commands.push(command.bytes);
     draft.commandBytes += command.bytes.length;
-    const place = isMessage ? { index, slot } : { index: head.index, slot: head.slot };
-    const conversation = extra?.conversation ?? null;
+    // An event leaves the place of the newest message; it is proposed in this entry all the same.
+    const newest = {
+      seq,
+      rev,
+      index: isMessage ? index : head.index,
+      slot: isMessage ? slot : head.slot,
+      extra: extra === null ? null : extra.conversation,
+    };
+    this.heads.set(command.conversation, newest, index);
+    const { link } = command;
     // Of its own: an event has none.
     const own = isMessage ? seq : 0;
-    // An event leaves the place of the newest message; it is proposed in this entry all the same.
-    this.heads.set(command.conversation, { seq, rev, ...place, extra: conversation }, index);
-    const { link } = command;
     const at = { seq: own, index, slot };
     if (command.identity !== '') this.keys.set(command.identity, at, index);
     if (link !== null && link.clientSeq > 0) this.keys.set(linkIdentity(link), at, index);
-    const idMs = draft.timeMs + id.aheadMs;
-    const lateFor = extra === null ? null : extra.lateFor;
-    const epoch = extra === null ? 0 : extra.epoch;
-    const numbers = { seq: own, rev, idMs, idCounter: id.counter, shard, lateFor, epoch };
-    return { kind: 'accepted', numbers };
+    return {
+      kind: 'stored',
+      duplicate: false,
+      seq: own,
+      rev,
+      idMs: timeMs + id.aheadMs,
+      idCounter: id.counter,
+      shard,
+      timeMs,
+      index,
+      term,
+      lateFor: extra === null ? null : extra.lateFor,
+      epoch: extra === null ? 0 : extra.epoch,
+    };
   }
 }
 

@@ -100,7 +100,7 @@ export class ChainSubject implements Subject, SequencingHost {
   // SequencingHost
 
   openDraft(): Draft {
-    return this.sequencer.open(this.log.length + 1, startMs + this.clockMs);
+    return this.sequencer.open(this.log.length + 1, startMs + this.clockMs, this.term);
   }
 
   propose(draft: Draft): void {

@@ -51,7 +51,7 @@ export class Leader implements SequencingHost {
 
   openDraft(): Draft | null {
     if (this.log.length >= this.room) return null;
-    return this.sequencer.open(this.log.length + 1, time);
+    return this.sequencer.open(this.log.length + 1, time, this.term);
   }
 
   propose(draft: Draft): void {
@@ -71,7 +71,7 @@ export class Leader implements SequencingHost {
   }
 
   original(place: KeyPlace): Final {
-    const { columns, timeMs, index } = this.log[place.index - 1] ?? this.sequencer.open(0, 0);
+    const { columns, timeMs, index } = this.log[place.index - 1] ?? this.sequencer.open(0, 0, 0);
     const at = (column: number[]) => column[place.slot] ?? 0;
     const idMs = timeMs + at(columns.idAheadMs);
     const numbers = {
@@ -103,7 +103,7 @@ export class Leader implements SequencingHost {
   commit(upTo = this.log.length): void {
     for (; this.committed < upTo; this.committed++) {
       const { index, timeMs, columns, commands } =
-        this.log[this.committed] ?? this.sequencer.open(0, 0);
+        this.log[this.committed] ?? this.sequencer.open(0, 0, 0);
       this.rows.fold(index, timeMs, encodeCommandsHeader(columns), Buffer.concat(commands));
       this.sequencer.folded(index);
       this.waits.committed(index);

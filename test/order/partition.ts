@@ -41,7 +41,7 @@ export class Partition {
   }
 
   draft(): Draft {
-    return this.sequencer.open(this.log.length + 1, this.timeMs);
+    return this.sequencer.open(this.log.length + 1, this.timeMs, 1);
   }
 
   /** Fetches until nothing is cold. */

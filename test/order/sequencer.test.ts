@@ -47,8 +47,7 @@ function expectVerdict(
   } else {
     const shard = shardOf[input.conversation ?? ''];
     expect(verdict).toMatchObject({
-      kind: 'accepted',
-      numbers: { seq: head + 1, rev: head + 1, shard },
+      ...{ kind: 'stored', duplicate: false, seq: head + 1, rev: head + 1, shard },
     });
   }
 }
@@ -93,8 +92,8 @@ describe('random histories', () => {
           return partition.committed + Math.round((open * part) / 100);
         };
         const accept = (each: AppendCommandInput, verdict: Verdict, draft: Draft) => {
-          if (verdict.kind !== 'accepted') return;
-          const { seq, shard, idMs, idCounter } = verdict.numbers;
+          if (verdict.kind !== 'stored') return;
+          const { seq, shard, idMs, idCounter } = verdict;
           const place = { seq, index: draft.index, slot: draft.commands.length - 1 };
           const id = composeId(idMs, shard, idCounter);
           const older = stored.filter((other) => shardOf[other.input.conversation ?? ''] === shard);
@@ -172,18 +171,18 @@ describe('a term', () => {
 
   test('that ended leaves nothing of what it proposed and lost: the key is new again', () => {
     const partition = new Partition();
-    expect(one(partition, { key: 'k' })).toMatchObject({ kind: 'accepted', numbers: { seq: 1 } });
+    expect(one(partition, { key: 'k' })).toMatchObject({ kind: 'stored', seq: 1 });
     expect(one(partition, { key: 'k' }).kind).toBe('duplicate');
     partition.changeLeader(0);
-    expect(one(partition, { key: 'k' })).toMatchObject({ kind: 'accepted', numbers: { seq: 1 } });
+    expect(one(partition, { key: 'k' })).toMatchObject({ kind: 'stored', seq: 1 });
   });
 
   test('a refused command moves nothing, and without a key nothing is a duplicate', () => {
     const partition = new Partition();
     one(partition, { expectedSeq: 0 });
     expect(one(partition, { expectedSeq: 0 }).kind).toBe('refused');
-    expect(one(partition, { expectedSeq: 1 })).toMatchObject({ numbers: { seq: 2 } });
-    expect(one(partition, { expectedSeq: 2 })).toMatchObject({ numbers: { seq: 3 } });
+    expect(one(partition, { expectedSeq: 1 })).toMatchObject({ seq: 2 });
+    expect(one(partition, { expectedSeq: 2 })).toMatchObject({ seq: 3 });
   });
 
   test('a shard without ids left is BUSY with a time to wait, and the conversation does not move', () => {
@@ -200,6 +199,6 @@ describe('a term', () => {
     expect(draft.columns.seqs.at(-1)).toBe(1024 * 201);
     partition.timeMs += 1;
     const later = partition.sequencer.sequence(command, partition.draft());
-    expect(later).toMatchObject({ kind: 'accepted', numbers: { seq: 1024 * 201 + 1 } });
+    expect(later).toMatchObject({ kind: 'stored', seq: 1024 * 201 + 1 });
   });
 });
