@@ -66,6 +66,7 @@ const tag = {
 };
 /** Sent even where they are 0. */
 const explicit: ReadonlySet<number> = new Set([tag.expected, tag.prev]);
+const nothing = new Uint8Array(0);
 const wireVarint = 0;
 const wireBytes = 2;
 
@@ -77,11 +78,11 @@ export type Scanned =
 
 /** Reads and checks one command; all limits but the conversation's name, which `shard` reads. */
 export function scanCommand(bytes: Uint8Array): Scanned {
-  return new Scanner(bytes).scan();
+  return scanner.scan(bytes);
 }
 
 class Scanner {
-  private readonly bytes: Uint8Array;
+  private bytes: Uint8Array = nothing;
   private at = 0;
   private lastField = 0;
   private canonical = true;
@@ -100,11 +101,8 @@ class Scanner {
   private numbers: Record<number, number> | null = null;
   private event: CommandEvent | null = null;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
-  scan(): Scanned {
+  scan(bytes: Uint8Array): Scanned {
+    this.begin(bytes);
     while (this.at < this.bytes.length) {
       const problem = this.field();
       if (problem !== null) return { kind: 'refused', refusal: problem };
@@ -113,6 +111,27 @@ class Scanner {
     if (problem !== null) return { kind: 'refused', refusal: problem };
     if (!this.canonical) return { kind: 'reorder' };
     return { kind: 'command', command: this.command() };
+  }
+
+  private begin(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.at = 0;
+    this.lastField = 0;
+    this.canonical = true;
+    this.conversation = '';
+    this.senderBytes = 0;
+    this.keyBytes = 0;
+    this.identityEnd = 0;
+    this.bodyBytes = 0;
+    this.payloadEnd = 0;
+    this.contentTypeBytes = 0;
+    this.headers = 0;
+    this.headerBytes = 0;
+    this.expectedSeq = null;
+    this.senderStart = 0;
+    this.device = '';
+    this.numbers = null;
+    this.event = null;
   }
 
   private command(): Command {
@@ -318,6 +337,9 @@ class Scanner {
     return null;
   }
 }
+
+/** One for all: of each command it makes only what is kept. */
+const scanner = new Scanner();
 
 /** How the chains of a sender in a conversation are named in memory. */
 export function chainName(conversation: string, sender: string): string {

@@ -4,8 +4,8 @@ import { chainName, type Link } from './command.ts';
 
 export interface StoredIdentity {
   readonly conversation: string;
-  /** Of conversation, sender and key; '' where there is no key. */
-  readonly key: string;
+  /** Conversation, sender and key end here; 0 where there is no key. */
+  readonly keyEnd: number;
   /** null: no client_seq was given. */
   readonly link: Link | null;
 }
@@ -27,11 +27,11 @@ export function readIdentity(bytes: Uint8Array, start = 0, end = bytes.length): 
   const senderEnd = textEnd(bytes, conversationEnd, end, field.sender);
   const keyEnd = textEnd(bytes, senderEnd, end, field.key);
   const conversation = textOf(bytes, start, conversationEnd);
-  const key = keyEnd === senderEnd ? '' : latin1(bytes, start, keyEnd);
+  const identity = { conversation, keyEnd: keyEnd === senderEnd ? 0 : keyEnd, link: null };
   const deviceAt = endOfLower(bytes, keyEnd, end, field.device);
-  if (deviceAt >= end) return { conversation, key, link: null };
+  if (deviceAt >= end) return identity;
   const sender = textOf(bytes, conversationEnd, senderEnd);
-  return { conversation, key, link: readLink(bytes, deviceAt, end, conversation, sender) };
+  return { ...identity, link: readLink(bytes, deviceAt, end, conversation, sender) };
 }
 
 /** How the chains of a command's sender in its conversation are named. */

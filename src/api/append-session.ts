@@ -67,10 +67,10 @@ export class AppendSession {
     });
     this.unansweredBytes += raw.bytes;
     this.unansweredGroups += 1;
-    const early = new Map<number, Final>();
+    let early: Map<number, Final> | null = null;
     const answered = (outcomes: readonly Outcome[]) => {
-      const ended = outcomes.map((outcome, slot) => early.get(slot) ?? outcome);
-      this.heldCommands += ended.filter(({ kind }) => kind === 'held').length;
+      const ended = outcomes.map((outcome, slot) => early?.get(slot) ?? outcome);
+      for (const { kind } of ended) if (kind === 'held') this.heldCommands += 1;
       this.answer(frame.frame, position, raw.bytes, ended);
       isAnswered = true;
     };
@@ -85,7 +85,10 @@ export class AppendSession {
       done: answered,
       later: (slot, outcome) => {
         if (isAnswered) this.answerHeld(frame.frame, position, slot, outcome);
-        else early.set(slot, outcome);
+        else {
+          early ??= new Map();
+          early.set(slot, outcome);
+        }
       },
     };
     const refusal = groupRefusal ?? (raw.atomic ? checkAtomic(commands) : null);

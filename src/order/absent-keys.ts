@@ -1,6 +1,6 @@
 // Keys that no page has, by name: a command is looked up until it is sequenced. Their hashes stand one
 // after the other in one buffer, so that none is an object of its own.
-import { hashBytes, viewOf, writeHash } from './page.ts';
+import { hashBytes, identityOfText, viewOf, writeHash } from './page.ts';
 
 const hashesAtFirst = 16;
 
@@ -27,7 +27,7 @@ export class AbsentKeys {
   hash(identity: string): number {
     const at = this.places.size * hashBytes;
     if (at === this.buffer.length) this.grow();
-    writeHash(this.view, at, identity);
+    writeHash(this.view, at, identityOfText(identity));
     return at;
   }
 

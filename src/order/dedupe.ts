@@ -79,7 +79,7 @@ export class DedupeKeys {
     return this.live.size;
   }
 
-  fold(identity: string, place: KeyPlace, timeMs: number): void {
+  fold(identity: Uint8Array, place: KeyPlace, timeMs: number): void {
     if (this.live.size === 0) this.liveFirstMs = timeMs;
     this.liveLastMs = timeMs;
     this.live.set(identity, place);

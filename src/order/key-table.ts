@@ -29,7 +29,7 @@ export class KeyTable {
     return this.buffer.subarray(0, this.count * recordBytes);
   }
 
-  set(identity: string, place: KeyPlace): void {
+  set(identity: Uint8Array, place: KeyPlace): void {
     if (this.count * 2 === this.slots.length) this.grow();
     const at = this.count * recordBytes;
     writeHash(this.view, at, identity);

@@ -16,10 +16,10 @@ const filterProbes = 8;
 const digitBits = 11;
 const digits = 2 ** digitBits;
 const secondSeed = 0x9e3779b97f4a7c15n;
-/** What is hashed stands here, as the view of its length: so that a short text leaves no object behind. */
-const textBytes = Buffer.alloc(256);
-const textUpTo = Array.from({ length: textBytes.length + 1 }, (_, length) =>
-  textBytes.subarray(0, length),
+/** What is hashed stands in the view of its length: so that a short identity leaves no object behind. */
+const identityBytes = Buffer.alloc(256);
+const identities = Array.from({ length: identityBytes.length + 1 }, (_, length) =>
+  identityBytes.subarray(0, length),
 );
 
 /** Where the message of a key stands. */
@@ -41,23 +41,30 @@ export interface Page {
 /** 128 bits of (conversation, sender, key); equal hashes are told apart by comparing what is stored. */
 export function hashKey(identity: string): Buffer {
   const hash = Buffer.allocUnsafe(hashBytes);
-  writeHash(viewOf(hash), 0, identity);
+  writeHash(viewOf(hash), 0, identityOfText(identity));
   return hash;
 }
 
 /** Through a view: Buffer's own writing of 64 bits takes longer than the hash. */
-export function writeHash(target: DataView, at: number, identity: string): void {
-  const bytes = latin1Bytes(identity);
-  target.setBigUint64(at, xxh64(bytes));
-  target.setBigUint64(at + 8, xxh64(bytes, secondSeed));
+export function writeHash(target: DataView, at: number, identity: Uint8Array): void {
+  target.setBigUint64(at, xxh64(identity));
+  target.setBigUint64(at + 8, xxh64(identity, secondSeed));
 }
 
-/** Until the next call. */
-function latin1Bytes(text: string): Buffer {
-  const bytes = textUpTo[text.length];
-  if (bytes === undefined) return Buffer.from(text, 'latin1');
-  bytes.write(text, 'latin1');
-  return bytes;
+/** To be hashed before the next is asked for. */
+export function identityOfText(text: string): Uint8Array {
+  const identity = identities[text.length];
+  if (identity === undefined) return Buffer.from(text, 'latin1');
+  identity.write(text, 'latin1');
+  return identity;
+}
+
+/** Likewise, bytes[start, end). */
+export function identityOfBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const identity = identities[end - start];
+  if (identity === undefined) return bytes.subarray(start, end);
+  for (let at = start; at < end; at++) identity[at - start] = bytes[at] ?? 0;
+  return identity;
 }
 
 /** Into the record at `at`. */

@@ -19,6 +19,7 @@ import { type FrozenHeads, Heads, headRows } from './heads.ts';
 import { type FrozenKeyedRows, KeyedRows } from './keyed-rows.ts';
 import { linkIdentity } from './link-identity.ts';
 import { pack, unpackArray } from './packing.ts';
+import { identityOfBytes, identityOfText } from './page.ts';
 import { chainKey, dueKey, stateKey } from './row-keys.ts';
 import {
   decodeChainRow,
@@ -109,9 +110,11 @@ export class Rows {
       this.heads.fold(identity.conversation, columns, index, slot, extra);
       onConversation?.(identity.conversation);
       const place = { seq: isEvent(extra) ? 0 : seq, index, slot };
-      if (identity.key !== '') this.keys.fold(identity.key, place, timeMs);
+      if (identity.keyEnd > 0) {
+        this.keys.fold(identityOfBytes(commands, start, identity.keyEnd), place, timeMs);
+      }
       if (identity.link !== null) {
-        this.keys.fold(linkIdentity(identity.link), place, timeMs);
+        this.keys.fold(identityOfText(linkIdentity(identity.link)), place, timeMs);
         this.foldChains(identity.link, shards[slot] ?? 0, extra);
       }
       if (extra !== undefined) {

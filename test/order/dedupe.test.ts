@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DedupeKeys, type DedupeWindow } from '../../src/order/dedupe.ts';
 import { pack, unpackArray } from '../../src/order/packing.ts';
-import type { KeyPlace } from '../../src/order/page.ts';
+import { identityOfText, type KeyPlace } from '../../src/order/page.ts';
 import { lookUp, RowStore } from './fixture.ts';
 
 const start = Date.UTC(2026, 0, 1);
@@ -34,7 +34,8 @@ class Replica {
 
   fold(logged: Logged): void {
     this.suffix.push(logged);
-    if (logged.kind === 'key') this.keys.fold(logged.identity, logged.place, logged.timeMs);
+    if (logged.kind === 'key')
+      this.keys.fold(identityOfText(logged.identity), logged.place, logged.timeMs);
     else this.checkpoint(logged.index, logged.drop);
   }
 
@@ -264,7 +265,7 @@ describe('between freeze and written', () => {
   test('keys frozen, folded since, and of pages about to be merged are all found', () => {
     const [store, keys] = [new RowStore(), new DedupeKeys({ windowMs: 1e12, windowBytes: 1024 })];
     const fold = (identity: string, index: number) =>
-      keys.fold(identity, { seq: index, index, slot: 0 }, start);
+      keys.fold(identityOfText(identity), { seq: index, index, slot: 0 }, start);
     const indexes = () => ['a', 'b', 'c'].map((id) => lookUp(keys, store, id, start)?.index);
     fold('a', 1);
     const first = keys.write(keys.freeze(2, 0), []);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KeyTable } from '../../src/order/key-table.ts';
-import { hashKey, type KeyPlace } from '../../src/order/page.ts';
+import { hashKey, identityOfText, type KeyPlace } from '../../src/order/page.ts';
 
 const uint48 = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 const place: fc.Arbitrary<KeyPlace> = fc.record({
@@ -18,7 +18,7 @@ test('says what a map would, and keeps a record a key', () => {
     fc.property(sets, fc.array(identity), (all, others) => {
       const [table, map] = [new KeyTable(), new Map<string, KeyPlace>()];
       for (const [name, where] of all) {
-        table.set(name, where);
+        table.set(identityOfText(name), where);
         map.set(name, where);
         expect(table.get(hashKey(name))).toEqual(where);
       }
@@ -34,6 +34,6 @@ test('says what a map would, and keeps a record a key', () => {
 test('finds each of 100,000', () => {
   const table = new KeyTable();
   const placeOf = (i: number) => ({ seq: i, index: i * 2, slot: i % 65_536 });
-  for (let i = 0; i < 100_000; i++) table.set(`key ${i}`, placeOf(i));
+  for (let i = 0; i < 100_000; i++) table.set(identityOfText(`key ${i}`), placeOf(i));
   for (let i = 0; i < 100_000; i++) expect(table.get(hashKey(`key ${i}`))).toEqual(placeOf(i));
 });

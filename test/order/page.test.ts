@@ -8,6 +8,8 @@ import {
   buildPage,
   findInBlock,
   hashKey,
+  identityOfBytes,
+  identityOfText,
   type KeyPlace,
   mayContain,
   type Page,
@@ -23,7 +25,7 @@ function find(page: Page, hash: Buffer): KeyPlace | null {
 
 function recordsOf(keys: ReadonlyMap<string, KeyPlace>): Buffer {
   const table = new KeyTable();
-  for (const [identity, place] of keys) table.set(identity, place);
+  for (const [identity, place] of keys) table.set(identityOfText(identity), place);
   return table.records;
 }
 
@@ -139,6 +141,22 @@ describe('a page', () => {
     expect(blockOf([5, 9], Buffer.alloc(16))).toBeNull();
     expect(blockOf([0, 9], Buffer.alloc(16))).toBe(0);
     expect(blockOf([0, 9], Buffer.alloc(16, 0xff))).toBe(1);
+  });
+});
+
+describe('an identity', () => {
+  test('is the same from a text and from bytes, short or long', () => {
+    const bytes = fc.uint8Array({ maxLength: 600, size: 'max' });
+    fc.assert(
+      fc.property(bytes, fc.uint8Array(), (identity, before) => {
+        const all = Buffer.concat([before, identity, before]);
+        const end = before.length + identity.length;
+        const given = Buffer.from(identityOfBytes(all, before.length, end));
+        expect(given).toEqual(Buffer.from(identity));
+        const text = given.toString('latin1');
+        expect(Buffer.from(identityOfText(text))).toEqual(given);
+      }),
+    );
   });
 });
 
