@@ -100,6 +100,8 @@ export class Rows {
   ): void {
     const columns = decodeCommandsHeader(header);
     const { lengths, seqs, idAheadMs, shards, extras } = columns;
+    // One for all: its numbers are copied.
+    const place = { seq: 0, index, slot: 0 };
     let end = 0;
     for (let slot = 0; slot < lengths.length; slot++) {
       const start = end;
@@ -109,7 +111,8 @@ export class Rows {
       const extra = extras.get(slot);
       this.heads.fold(identity.conversation, columns, index, slot, extra);
       onConversation?.(identity.conversation);
-      const place = { seq: isEvent(extra) ? 0 : seq, index, slot };
+      place.seq = isEvent(extra) ? 0 : seq;
+      place.slot = slot;
       if (identity.keyEnd > 0) {
         this.keys.fold(identityOfBytes(commands, start, identity.keyEnd), place, timeMs);
       }
