@@ -1,15 +1,10 @@
 // One AppendSession: frames in, results out, one response for all groups that a turn decided. Knows no
 // gRPC: the stream is given as a sink.
 import { PacelineError, type Refusal } from '../errors.ts';
-import {
-  type AppendGroupResultInput,
-  AppendSessionResponse,
-  type HeldResultInput,
-} from '../gen/proto.ts';
 import { type Final, type Group, type Outcome, refuseGroup } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import { SessionOrder } from '../node/session-order.ts';
-import { resultOf } from './answers.ts';
+import { encodeAnswers, type GroupAnswer, type HeldAnswer } from './answers.ts';
 import { badCommand, checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
 import { type RawFrame, type RawGroup, readFrame } from './frames.ts';
 
@@ -22,8 +17,8 @@ export class AppendSession {
   private unansweredBytes = 0;
   private unansweredGroups = 0;
   private finished: (() => void) | null = null;
-  private results: AppendGroupResultInput[] = [];
-  private held: HeldResultInput[] = [];
+  private answers: GroupAnswer[] = [];
+  private held: HeldAnswer[] = [];
   /** Answered as held, not ended yet. */
   private heldCommands = 0;
 
@@ -106,16 +101,14 @@ export class AppendSession {
   private answer(frame: number, group: number, bytes: number, outcomes: readonly Outcome[]): void {
     this.unansweredBytes -= bytes;
     this.unansweredGroups -= 1;
-    const tokens = new Map<number, Buffer>();
-    const results = outcomes.map((outcome) => resultOf(this.node, outcome, tokens));
     this.flushSoon();
-    this.results.push({ frame, group, results, mapVersion });
+    this.answers.push({ frame, group, outcomes });
   }
 
   private answerHeld(frame: number, group: number, slot: number, outcome: Final): void {
     this.heldCommands -= 1;
     this.flushSoon();
-    this.held.push({ frame, group, slot, result: resultOf(this.node, outcome) });
+    this.held.push({ frame, group, slot, outcome });
   }
 
   private get isIdle(): boolean {
@@ -123,14 +116,14 @@ export class AppendSession {
   }
 
   private flushSoon(): void {
-    if (this.results.length + this.held.length === 0) queueMicrotask(() => this.flush());
+    if (this.answers.length + this.held.length === 0) queueMicrotask(() => this.flush());
   }
 
   private flush(): void {
-    const [groups, held] = [this.results, this.held];
-    this.results = [];
+    const { answers, held } = this;
+    this.answers = [];
     this.held = [];
-    this.write(AppendSessionResponse.encode({ groups, held }));
+    this.write(encodeAnswers(this.node, answers, held));
     if (this.isIdle) this.finished?.();
   }
 }
@@ -140,6 +133,3 @@ const tooManyBroken: Refusal = {
   field: 'session',
   message: 'too many conversations of this session are broken: open another one',
 };
-
-/** The map of a founded cluster without moved replicas; later changes raise it. */
-export const mapVersion = 1;

@@ -1,4 +1,5 @@
 // Stored messages and events on the wire, as far as the one who reads may see them.
+import Long from 'long';
 import {
   AppendCommand,
   type AppendCommandInput,
@@ -7,7 +8,7 @@ import {
 } from '../gen/proto.ts';
 import type { StoredMessage } from '../node/stored-message.ts';
 import { isEvent } from '../order/header.ts';
-import { idOf } from './answers.ts';
+import { composeIdHalves } from '../order/ids.ts';
 
 const states = {
   normal: MessageState.MESSAGE_STATE_UNSPECIFIED,
@@ -35,6 +36,11 @@ export function messageOf(message: StoredMessage, viewer: string): ChatMessageIn
     shown.lateFor = lateFor;
   }
   return shown;
+}
+
+function idOf({ idMs, shard, idCounter }: StoredMessage): Long {
+  const [low, high] = composeIdHalves(idMs, shard, idCounter);
+  return Long.fromBits(low, high, true);
 }
 
 /** That there is something, from whom and when they sent it. */

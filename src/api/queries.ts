@@ -17,7 +17,7 @@ import type { ReadLevel as Level, Node } from '../node/node.ts';
 import type { PageRange } from '../node/page-range.ts';
 import { pageLimits } from '../node/reader.ts';
 import type { Replica } from '../node/replica.ts';
-import { mapVersion } from './append-session.ts';
+import { mapVersion } from './answers.ts';
 import { checkConversation } from './check.ts';
 import { messageOf } from './messages.ts';
 import { decodeToken, encodeToken } from './read-token.ts';

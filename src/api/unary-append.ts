@@ -8,13 +8,13 @@ import {
   type AppendRequestInput,
   type AppendResponse,
   type AppendResponseInput,
-  type AppendResult,
+  AppendResult,
   type AppendResultInput,
 } from '../gen/proto.ts';
 import type { Final } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
-import { resultOf } from './answers.ts';
+import { encodeResult } from './answers.ts';
 import { checkCommand } from './check.ts';
 
 const pauseMs = 25;
@@ -76,7 +76,8 @@ export class UnaryAppends {
   ): Promise<AppendResponseInput | Refusal> {
     const outcome = await this.submit(placed);
     if (outcome.kind === 'stored') {
-      return { result: resultOf(this.node, outcome), servedBy: this.node.config.id };
+      const result = AppendResult.decode(encodeResult(this.node, outcome));
+      return { result: inputOf(result), servedBy: this.node.config.id };
     }
     const { refusal } = outcome;
     if (forwarded || refusal.leaderAddress === undefined) return refusal;

@@ -2,7 +2,7 @@
 // default (bytes: an empty Uint8Array), absent messages null.
 import protobuf from 'protobufjs/light.js';
 import { descriptor } from './descriptor.ts';
-import { createWriter } from './wire.ts';
+import { asBuffer, createWriter } from './wire.ts';
 
 export interface Codec<Decoded, Input> {
   encode(message: Input): Buffer;
@@ -26,8 +26,4 @@ function setAbsentBytes(type: protobuf.Type): void {
   for (const { type: fieldType, repeated, name } of type.fieldsArray) {
     if (fieldType === 'bytes' && !repeated) type.ctor.prototype[name] = new Uint8Array(0);
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -10,10 +10,19 @@ export function createReader(bytes: Buffer): Reader {
   return protobuf.Reader.create(bytes);
 }
 
-export type Writer = protobuf.Writer;
+export type Writer = protobuf.BufferWriter;
 
 export function createWriter(): Writer {
   return new PlainWriter();
+}
+
+/** A field that is left out where it is 0. `tag`: its number and wire type. */
+export function writeNumber(writer: Writer, tag: number, value: number): void {
+  if (value !== 0) writer.uint32(tag).uint64(value);
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 const moreBytes = 0x80808080;
@@ -23,11 +32,12 @@ class PlainWriter extends protobuf.BufferWriter {
   override uint64(value: Long | number | string): protobuf.Writer {
     if (typeof value !== 'number' || !(value >= 0 && value < 2 ** 53)) return super.uint64(value);
     if (value < 2 ** 32) return this.uint32(value);
-    // The lowest 28 bits are four bytes of seven; at most 25 bits follow.
+    // The lowest 28 bits are four bytes of seven; at most 25 bits follow, as a whole number: V8 would
+    // pass a broken one as an object.
     const low = (value % 2 ** 28) | 0;
     const first = (low & 0x7f) | ((low & 0x3f80) << 1);
     const second = ((low & 0x1f_c000) << 2) | ((low & 0xfe0_0000) << 3);
-    return this.fixed32(first | second | moreBytes).uint32(value / 2 ** 28);
+    return this.fixed32(first | second | moreBytes).uint32((value / 2 ** 28) | 0);
   }
 
   override fixed64(value: Long | number | string): protobuf.Writer {
