@@ -32,8 +32,8 @@ class PlainWriter extends protobuf.BufferWriter {
   override uint64(value: Long | number | string): protobuf.Writer {
     if (typeof value !== 'number' || !(value >= 0 && value < 2 ** 53)) return super.uint64(value);
     if (value < 2 ** 32) return this.uint32(value);
-    // The lowest 28 bits are four bytes of seven; at most 25 bits follow, as a whole number: V8 would
-    // pass a broken one as an object.
+    // The lowest 28 bits are four bytes of seven; at most 25 bits follow, made whole here: a fraction
+    // would be passed on as an object.
     const low = (value % 2 ** 28) | 0;
     const first = (low & 0x7f) | ((low & 0x3f80) << 1);
     const second = ((low & 0x1f_c000) << 2) | ((low & 0xfe0_0000) << 3);

@@ -43,7 +43,7 @@ export class KeyTable {
   }
 
   /** By the hash that stands at `at`. */
-  get(hash: Buffer, at = 0): KeyPlace | undefined {
+  get(hash: Buffer, at: number): KeyPlace | undefined {
     const known = this.slots[this.slotOf(hash, at)] ?? 0;
     return known === 0 ? undefined : placeAt(this.buffer, (known - 1) * recordBytes);
   }

@@ -16,7 +16,7 @@ const filterProbes = 8;
 const digitBits = 11;
 const digits = 2 ** digitBits;
 const secondSeed = 0x9e3779b97f4a7c15n;
-/** What is hashed stands in the view of its length: so that a short identity leaves no object behind. */
+/** What is hashed stands in the view of its length, so that a short identity leaves no object behind. */
 const identityBytes = Buffer.alloc(256);
 const identities = Array.from({ length: identityBytes.length + 1 }, (_, length) =>
   identityBytes.subarray(0, length),
@@ -38,14 +38,10 @@ export interface Page {
   readonly count: number;
 }
 
-/** 128 bits of (conversation, sender, key); equal hashes are told apart by comparing what is stored. */
-export function hashKey(identity: string): Buffer {
-  const hash = Buffer.allocUnsafe(hashBytes);
-  writeHash(viewOf(hash), 0, identityOfText(identity));
-  return hash;
-}
-
-/** Through a view: Buffer's own writing of 64 bits takes longer than the hash. */
+/**
+ * 128 bits of (conversation, sender, key); equal hashes are told apart by comparing what is stored.
+ * Through a view: Buffer's own writing of 64 bits takes longer than the hash.
+ */
 export function writeHash(target: DataView, at: number, identity: Uint8Array): void {
   target.setBigUint64(at, xxh64(identity));
   target.setBigUint64(at + 8, xxh64(identity, secondSeed));
@@ -101,7 +97,7 @@ export function buildPage(records: Uint8Array): Page {
 }
 
 /** The block that would hold the hash at `hashAt`; null: it is before the first. */
-export function blockOf(fences: readonly number[], hash: Buffer, hashAt = 0): number | null {
+export function blockOf(fences: readonly number[], hash: Buffer, hashAt: number): number | null {
   const prefix = hash.readUIntBE(hashAt, 6);
   let low = 0;
   let high = fences.length;
@@ -113,7 +109,7 @@ export function blockOf(fences: readonly number[], hash: Buffer, hashAt = 0): nu
   return low === 0 ? null : low - 1;
 }
 
-export function findInBlock(block: Uint8Array, hash: Buffer, hashAt = 0): KeyPlace | null {
+export function findInBlock(block: Uint8Array, hash: Buffer, hashAt: number): KeyPlace | null {
   const records = asBuffer(block);
   let low = 0;
   let high = records.length / recordBytes;
@@ -127,7 +123,7 @@ export function findInBlock(block: Uint8Array, hash: Buffer, hashAt = 0): KeyPla
   return placeAt(records, at);
 }
 
-export function mayContain(filter: Uint8Array, hash: Buffer, hashAt = 0): boolean {
+export function mayContain(filter: Uint8Array, hash: Buffer, hashAt: number): boolean {
   const bits = bitsOf(filter);
   const step = uint32At(hash, hashAt + 4) | 1;
   let probe = uint32At(hash, hashAt);

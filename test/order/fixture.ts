@@ -9,7 +9,13 @@ import {
   plainSlot,
   type SlotExtra,
 } from '../../src/order/header.ts';
-import type { KeyPlace } from '../../src/order/page.ts';
+import {
+  hashBytes,
+  identityOfText,
+  type KeyPlace,
+  viewOf,
+  writeHash,
+} from '../../src/order/page.ts';
 import type { CheckpointRows, Rows } from '../../src/order/rows.ts';
 
 /** The rows of one partition on disk. */
@@ -109,4 +115,11 @@ export function checkpoint(rows: Rows, store: RowStore, index: number, drop = 0)
   store.apply(written.rows);
   rows.written(written);
   return written;
+}
+
+/** Of a key's identity, in a buffer of its own. */
+export function hashKey(identity: string): Buffer {
+  const hash = Buffer.alloc(hashBytes);
+  writeHash(viewOf(hash), 0, identityOfText(identity));
+  return hash;
 }

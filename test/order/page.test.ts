@@ -7,20 +7,20 @@ import {
   blockOf,
   buildPage,
   findInBlock,
-  hashKey,
   identityOfBytes,
   identityOfText,
   type KeyPlace,
   mayContain,
   type Page,
 } from '../../src/order/page.ts';
+import { hashKey } from './fixture.ts';
 
 const recordBytes = 30;
 
 function find(page: Page, hash: Buffer): KeyPlace | null {
-  const block = blockOf(page.fences, hash);
+  const block = blockOf(page.fences, hash, 0);
   const bytes = block === null ? undefined : page.blocks[block];
-  return bytes === undefined ? null : findInBlock(bytes, hash);
+  return bytes === undefined ? null : findInBlock(bytes, hash, 0);
 }
 
 function recordsOf(keys: ReadonlyMap<string, KeyPlace>): Buffer {
@@ -56,7 +56,7 @@ describe('a page', () => {
         expect(page.count).toBe(known.size);
         for (const [identity, where] of known) {
           const hash = hashKey(identity);
-          expect(mayContain(page.filter, hash)).toBe(true);
+          expect(mayContain(page.filter, hash, 0)).toBe(true);
           expect(find(page, hash)).toEqual(where);
         }
         for (const other of others) {
@@ -132,15 +132,15 @@ describe('a page', () => {
   test('without records holds nothing', () => {
     const page = buildPage(new Uint8Array(0));
     expect(page).toMatchObject({ blocks: [], fences: [], count: 0 });
-    expect(mayContain(page.filter, hashKey('k'))).toBe(false);
+    expect(mayContain(page.filter, hashKey('k'), 0)).toBe(false);
     expect(find(page, hashKey('k'))).toBeNull();
-    expect(findInBlock(new Uint8Array(0), hashKey('k'))).toBeNull();
+    expect(findInBlock(new Uint8Array(0), hashKey('k'), 0)).toBeNull();
   });
 
   test('has no block for what is before its first hash', () => {
-    expect(blockOf([5, 9], Buffer.alloc(16))).toBeNull();
-    expect(blockOf([0, 9], Buffer.alloc(16))).toBe(0);
-    expect(blockOf([0, 9], Buffer.alloc(16, 0xff))).toBe(1);
+    expect(blockOf([5, 9], Buffer.alloc(16), 0)).toBeNull();
+    expect(blockOf([0, 9], Buffer.alloc(16), 0)).toBe(0);
+    expect(blockOf([0, 9], Buffer.alloc(16, 0xff), 0)).toBe(1);
   });
 });
 
@@ -168,10 +168,10 @@ describe('the filter', () => {
     const { filter } = buildPage(recordsOf(known));
     expect(filter.length).toBeLessThanOrEqual(count * 2 + 8);
     let passed = 0;
-    for (let i = 0; i < 20_000; i++) if (mayContain(filter, hashKey(`out ${i}`))) passed += 1;
+    for (let i = 0; i < 20_000; i++) if (mayContain(filter, hashKey(`out ${i}`), 0)) passed += 1;
     expect(passed).toBeLessThan(60);
     for (const identity of known.keys()) {
-      if (!mayContain(filter, hashKey(identity))) throw new Error(`${identity} is kept out`);
+      if (!mayContain(filter, hashKey(identity), 0)) throw new Error(`${identity} is kept out`);
     }
   });
 });
