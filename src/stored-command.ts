@@ -27,11 +27,13 @@ export function readIdentity(bytes: Uint8Array, start = 0, end = bytes.length): 
   const senderEnd = textEnd(bytes, conversationEnd, end, field.sender);
   const keyEnd = textEnd(bytes, senderEnd, end, field.key);
   const conversation = textOf(bytes, start, conversationEnd);
-  const identity = { conversation, keyEnd: keyEnd === senderEnd ? 0 : keyEnd, link: null };
   const deviceAt = endOfLower(bytes, keyEnd, end, field.device);
-  if (deviceAt >= end) return identity;
-  const sender = textOf(bytes, conversationEnd, senderEnd);
-  return { ...identity, link: readLink(bytes, deviceAt, end, conversation, sender) };
+  let link: Link | null = null;
+  if (deviceAt < end) {
+    const sender = textOf(bytes, conversationEnd, senderEnd);
+    link = readLink(bytes, deviceAt, end, conversation, sender);
+  }
+  return { conversation, keyEnd: keyEnd === senderEnd ? 0 : keyEnd, link };
 }
 
 /** How the chains of a command's sender in its conversation are named. */
