@@ -28,12 +28,15 @@ interface Limits {
 
 export class OrderedViewModel<T> {
   readonly events: OrderedViewEvent<T>[] = [];
+  /** When each of them was said. */
+  readonly saidAtMs: number[] = [];
   private readonly limits: Limits;
   private readonly places: readonly number[];
   private readonly known = new Map<number, Known<T>>();
   private readonly marks: Mark[] = [];
   /** Shown or marked, or blocked. */
   private reached: number;
+  private nowMs = 0;
 
   constructor(places: readonly number[], limits: Limits) {
     this.places = places;
@@ -72,10 +75,18 @@ export class OrderedViewModel<T> {
     return true;
   }
 
-  /** Nothing waits behind a pending item. */
-  passMs(): void {
-    if (this.isBlocked) return;
-    for (const each of this.waiting) each.waitedMs += 1;
+  passTo(atMs: number): void {
+    while (this.nowMs < atMs) {
+      // What has waited long enough behind an item that has since ended waits no millisecond more.
+      this.markDue();
+      this.nowMs += 1;
+      // Nothing waits behind a pending item.
+      for (const each of this.isBlocked ? [] : this.waiting) each.waitedMs += 1;
+      this.markDue();
+    }
+  }
+
+  private markDue(): void {
     const isDue = () => this.waiting.some(({ waitedMs }) => waitedMs >= this.limits.waitMs);
     while (!this.isBlocked && isDue()) this.markFirst();
   }
@@ -110,7 +121,7 @@ export class OrderedViewModel<T> {
     this.reached = first.item.place;
     if (first.outcome === null) {
       first.where = 'blocked';
-      this.events.push({ kind: 'pending', place: first.item.place });
+      this.say({ kind: 'pending', place: first.item.place });
     } else {
       this.show(first);
       this.showLinked();
@@ -122,10 +133,10 @@ export class OrderedViewModel<T> {
     const gap = known.mark && { after: known.mark.after, before: known.mark.before };
     const isLate = known.where === 'late-pending';
     if (isLate && known.outcome === 'rejected') {
-      this.events.push({ kind: 'late-rejected', place, gap });
-    } else if (isLate) this.events.push({ kind: 'late', place, value, gap });
-    else if (known.outcome === 'rejected') this.events.push({ kind: 'rejected', place });
-    else this.events.push({ kind: 'released', place, value });
+      this.say({ kind: 'late-rejected', place, gap });
+    } else if (isLate) this.say({ kind: 'late', place, value, gap });
+    else if (known.outcome === 'rejected') this.say({ kind: 'rejected', place });
+    else this.say({ kind: 'released', place, value });
     known.where = 'gone';
   }
 
@@ -133,13 +144,18 @@ export class OrderedViewModel<T> {
     const { first } = this;
     if (first === undefined) return;
     const mark = { after: this.reached, before: first.item.place, isForgotten: false };
-    this.events.push({ kind: 'gap', after: mark.after, before: mark.before });
+    this.say({ kind: 'gap', after: mark.after, before: mark.before });
     this.marks.push(mark);
     const remembered = this.marks.filter((each) => this.isOpen(each) && !each.isForgotten);
     const [oldest] = remembered;
     if (oldest !== undefined && remembered.length > 16) oldest.isForgotten = true;
     this.reached = first.item.previous;
     this.showLinked();
+  }
+
+  private say(event: OrderedViewEvent<T>): void {
+    this.events.push(event);
+    this.saidAtMs.push(this.nowMs);
   }
 
   private isOpen({ after, before }: Mark): boolean {

@@ -268,6 +268,23 @@ describe('a wait', () => {
     expect(said()).toEqual(['gap 4-6', 'm6']);
   });
 
+  it('that has ended behind a pending item is over at once when that ends, and costs others nothing', async () => {
+    const { clock, view, put, pending, said } = open();
+    for (const place of [2, 4]) pending(place);
+    await clock.pass(60_000);
+    view.resolve(2, 'released');
+    put(6);
+    expect(said()).toEqual(['gap 0-2', 'pending 2', 'm2']);
+    await clock.pass(0);
+    expect(said()).toEqual(['gap 2-4', 'pending 4']);
+    await clock.pass(60_000);
+    view.resolve(4, 'released');
+    await clock.pass(499);
+    expect(said()).toEqual(['m4']);
+    await clock.pass(1);
+    expect(said()).toEqual(['gap 4-6', 'm6']);
+  });
+
   it('has ended when its timer says so, whatever the clock reads: all that is due is marked', () => {
     const { clock, timers } = withTimers();
     const events: string[] = [];
