@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { nextBatchRecord } from '../../src/storage/batch-record.ts';
 import { identityKey } from '../../src/storage/keys.ts';
+import { SplitDatabase } from '../../src/storage/level/split-database.ts';
 import { databasesOf, openDatabase, openLevel, openStore } from '../../src/storage/level/store.ts';
 import { encodeIdentity } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
@@ -102,6 +103,31 @@ test('every batch is synced as it is written', async () => {
   const write = vi.spyOn(rows, 'write');
   await new StoreBatch(rows, new Map()).commit(nextBatchRecord(null, randomBytes));
   expect(write.mock.calls).toEqual([[{ sync: true }]]);
+  await db.close();
+});
+
+test('a batch with a checkpoint is synced in both databases', async () => {
+  const [logPath, statePath] = databasesOf(temporaryDirectory());
+  const [log, state] = [await openLevel(logPath), await openLevel(statePath)];
+  const writes = [log, state].map((db) => {
+    const calls: unknown[] = [];
+    const { batch } = db;
+    vi.spyOn(db, 'batch').mockImplementation(() => {
+      const made = batch.call(db);
+      const write = made.write.bind(made);
+      made.write = (options) => {
+        calls.push(options);
+        return write(options);
+      };
+      return made;
+    });
+    return calls;
+  });
+  const db = await SplitDatabase.open(log, state, { segmentBytes: 1, randomBytes });
+  const batch = new StoreBatch(db.batch(), new Map());
+  batch.putRow(0, { key: Buffer.from('a'), value: Buffer.from('b') });
+  await batch.commit(nextBatchRecord(null, randomBytes));
+  expect(writes).toEqual([[{ sync: true }], [{ sync: true }]]);
   await db.close();
 });
 
