@@ -29,17 +29,23 @@ export class VoteChecker {
     this.world = world;
   }
 
-  /** A batch that has arrived, before the node takes it. */
+  /** A batch that has arrived, before the node takes it: what comes first in it may end what it says. */
   received(node: SeenNode, { partitions, messages }: PeerBatch): void {
+    const ended = new Set<number>();
     for (const [i, message] of messages.entries()) {
       const { type, term, from } = message;
       const partition = partitions[i] ?? 0;
       const raft = node.node?.replicas[partition]?.raft;
       if (raft === undefined) continue;
       if (type === 'Append' || type === 'Commit' || type === 'Heartbeat') {
-        if (term >= raft.term) this.heardBy(node)[partition] = node.machine.monotonicMs();
-      } else if (type === 'PreVote' && !this.hearsLeader(node, partition)) {
-        this.mayGive.add(`${partition} ${message.campaign} ${from} ${node.id}`);
+        if (term < raft.term) continue;
+        ended.delete(partition);
+        this.heardBy(node)[partition] = node.machine.monotonicMs();
+      } else if (type === 'PreVote') {
+        const hears = !ended.has(partition) && this.hearsLeader(node, partition);
+        if (!hears) this.mayGive.add(`${partition} ${message.campaign} ${from} ${node.id}`);
+      } else if (term > raft.term && entersTerm(message)) {
+        ended.add(partition);
       }
     }
   }
@@ -117,4 +123,11 @@ function put(sets: Map<string, Set<number>>, name: string, id: number): void {
   const set = sets.get(name);
   if (set === undefined) sets.set(name, new Set([id]));
   else set.add(id);
+}
+
+/** Of a term above its own: a leader that it comes to leads no more, a follower knows none. */
+function entersTerm(message: PeerMessage): boolean {
+  if (message.type === 'PreVoteReply') return !message.granted;
+  // Another is ignored by who hears a leader.
+  return message.type !== 'Vote' || message.transfer;
 }

@@ -23,8 +23,9 @@ class Lab {
     this.checkers.sent(from, { wallMs: 0, partitions: [0], messages: [message] });
   }
 
-  receive(to: FakeNode, message: PeerMessage): void {
-    this.checkers.received(to, { wallMs: 0, partitions: [0], messages: [message] });
+  /** In one batch. */
+  receive(to: FakeNode, ...messages: PeerMessage[]): void {
+    this.checkers.received(to, { wallMs: 0, partitions: messages.map(() => 0), messages });
   }
 
   findDead(node: FakeNode, peer: FakeNode): void {
@@ -277,6 +278,20 @@ test('nor does one that a leader has asked for', () => {
   expect(rule).toBeUndefined();
 });
 
+const newerTerm = {
+  type: 'AppendReject' as const,
+  ...{ from: 1, to: 2, term: 2, prevIndex: 1, hintIndex: 0, hintTerm: 0 },
+};
+
+test('a leader that a newer term has come to in the same batch before gives leave', () => {
+  const rule = ruleBrokenBy(
+    (lab) => lab.elect(lab.two, 1),
+    (lab) => lab.receive(lab.two, newerTerm, asked),
+    giveLeave,
+  );
+  expect(rule).toBeUndefined();
+});
+
 describe('the checker of votes reports', () => {
   test.each<[string, string, ((lab: Lab) => void)[]]>([
     [
@@ -307,6 +322,11 @@ describe('the checker of votes reports', () => {
       'leave that a leader gives',
       'who hears a leader gives no leave to campaign',
       [(lab) => lab.elect(lab.two, 1), ask, giveLeave],
+    ],
+    [
+      'leave that a leader gives before a newer term comes to it in the same batch',
+      'who hears a leader gives no leave to campaign',
+      [(lab) => lab.elect(lab.two, 1), (lab) => lab.receive(lab.two, asked, newerTerm), giveLeave],
     ],
     [
       'a leader without the votes of a majority',
