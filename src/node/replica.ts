@@ -23,6 +23,7 @@ import {
 import type { KeyPlace } from '../order/page.ts';
 import type { FrozenRows, Rows } from '../order/rows.ts';
 import { type Draft, type Needs, Sequencer } from '../order/sequencer.ts';
+import { isFromLeader } from '../raft/raft.ts';
 import {
   type Effects,
   EntryKind,
@@ -176,8 +177,7 @@ export class Replica implements SequencingHost {
     if (message.type === 'InstallSnapshot') return;
     const nowMs = this.deps.clock.monotonicMs();
     this.raft.step(message, nowMs);
-    const { type } = message;
-    if (type === 'Append' || type === 'Commit' || type === 'Heartbeat') this.heard(nowMs);
+    if (isFromLeader(message)) this.heard(nowMs);
     this.deps.wake(this);
   }
 

@@ -289,7 +289,7 @@ function step<P>(core: Core<P>, message: RaftMessage<P>): void {
 }
 
 /** What only the leader of its term sends. */
-function isFromLeader<P>({ type }: RaftMessage<P>): boolean {
+export function isFromLeader<P>({ type }: RaftMessage<P>): boolean {
   return (
     type === 'Append' || type === 'Commit' || type === 'InstallSnapshot' || type === 'Heartbeat'
   );

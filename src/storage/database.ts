@@ -84,6 +84,10 @@ export async function readPage(
   return rows;
 }
 
+export async function isEmpty(db: Database, range: KeyRange): Promise<boolean> {
+  return (await readPage(db, range, { rows: 1 })).length === 0;
+}
+
 /** What went wrong below, as one error of ours; errors that already are ours stay as they are. */
 export function storageError(doing: string, error: unknown): Error {
   if (error instanceof PacelineError || error instanceof InvariantError) return error;

@@ -78,7 +78,7 @@ export function isHardStateKey(key: Buffer): boolean {
   return key[0] === partitionSpace && !isEntryKey(key);
 }
 
-/** Of an entry's key. */
+/** Of a key that begins with a space, a partition and a generation. */
 export function placeOf(key: Buffer): Place {
   return { partition: key.readUInt16BE(partitionAt), generation: key.readUInt32BE(generationAt) };
 }

@@ -2,13 +2,12 @@
 // the generation of every partition. A directory without any row becomes a new store, in one batch.
 import { PacelineError } from '../errors.ts';
 import { nextBatchRecord, readNewestBatch } from './batch-record.ts';
-import { type Database, getValue, readPage } from './database.ts';
+import { type Database, getValue, isEmpty, readPage } from './database.ts';
 import {
   everything,
   foundingKey,
   generationKey,
   identityKey,
-  type KeyRange,
   partitionMax,
   partitionOf,
   partitionsFrom,
@@ -93,10 +92,6 @@ async function readGeneration(db: Database, partition: number): Promise<number> 
   const stored = await getValue(db, key);
   if (stored === undefined) throw corrupt(name, 'is missing while other rows stand');
   return decodeShapedRecord(key, stored, name, decodeGeneration);
-}
-
-async function isEmpty(db: Database, range: KeyRange): Promise<boolean> {
-  return (await readPage(db, range, { rows: 1 })).length === 0;
 }
 
 function unknownFormat(place: string, identity: StoreIdentity): PacelineError {

@@ -6,7 +6,7 @@
 // hard states, so that only the newest one is read for them.
 import { assert } from '../../assert.ts';
 import { type Database, readPage, type StoredRow } from '../database.ts';
-import type { KeyRange, Place } from '../keys.ts';
+import { type KeyRange, type Place, placeOf } from '../keys.ts';
 import { decodeShapedRecord, encodeRecord } from '../record-codec.ts';
 
 /** What is written once lies before all segments. */
@@ -14,7 +14,7 @@ export const lastingSegment = 0;
 const firstSegment = 1;
 const numberBytes = 4;
 // Behind the number, besides the keys that the store gives (keys.ts), whose first bytes are lower:
-//   2 | partition u16 | generation u32   the first entry of that place, u64
+//   2 | partition u16 | generation u32   the first entry of that place, u64; placeOf reads it as any key's
 //   3 | key of a hard state
 const firstEntrySpace = 2;
 const hardStateSpace = 3;
@@ -60,7 +60,10 @@ export class Segments {
       await segments.readRuns(log);
     }
     const hardStates = await readAll(log, spaceOf(segments.newest, hardStateSpace));
-    for (const [key, value] of hardStates) segments.setHardState([keyOf(key).subarray(1), value]);
+    for (const [full, value] of hardStates) {
+      const key = keyOf(full).subarray(1);
+      segments.points.set(key.toString('latin1'), [key, value]);
+    }
     // After a start the next batch begins a segment, as LevelDB flushed what it found in its own log.
     segments.bytes = segmentBytes;
     return segments;
@@ -101,7 +104,7 @@ export class Segments {
     this.newest = segment;
     this.bytes += bytes;
     for (const [place, first] of firsts) this.begin(place, { segment, first });
-    for (const row of hardStates.values()) this.setHardState(row);
+    for (const [name, row] of hardStates) this.points.set(name, row);
   }
 
   /** Of the newest. */
@@ -120,10 +123,6 @@ export class Segments {
     const runs = (this.runs.get(place) ?? []).filter(({ first }) => first < run.first);
     runs.push(run);
     this.runs.set(place, runs);
-  }
-
-  private setHardState(row: StoredRow): void {
-    this.points.set(row[0].toString('latin1'), row);
   }
 }
 
@@ -163,10 +162,6 @@ export function firstEntryRow(segment: number, place: Place, index: number): Sto
   value.writeBigUInt64BE(BigInt(index));
   const full = inSegment(segment, key);
   return [full, encodeRecord(full, value)];
-}
-
-function placeOf(key: Buffer): Place {
-  return { partition: key.readUInt16BE(1), generation: key.readUInt32BE(3) };
 }
 
 function decodeIndex(value: Buffer): number | null {

@@ -9,6 +9,7 @@ import {
   type DatabaseBatch,
   type DatabaseIterator,
   type DatabaseRange,
+  isEmpty,
   readPage,
   type StoredRow,
 } from '../database.ts';
@@ -75,7 +76,9 @@ export class SplitDatabase implements Database {
     options: SplitOptions,
   ): Promise<SplitDatabase> {
     const segments = await Segments.read(log, options.segmentBytes);
-    const newest = (await isEmpty(state)) ? null : await readNewestBatch(state, 'checkpoint batch');
+    const newest = (await isEmpty(state, everything))
+      ? null
+      : await readNewestBatch(state, 'checkpoint batch');
     return new SplitDatabase({ log, state, segments }, newest, options);
   }
 
@@ -211,8 +214,8 @@ class SplitBatch implements DatabaseBatch {
     const { log, segments } = this.parts;
     const { segment, firsts, hardStates } = this;
     // A segment begins with all hard states, those that this batch does not bring too.
-    const kept = segment > segments.newest ? [...segments.hardStates] : [];
-    const states = new Map([...kept, ...hardStates]);
+    const isFirst = segment > segments.newest;
+    const states = isFirst ? new Map([...segments.hardStates, ...hardStates]) : hardStates;
     for (const [key, value] of states.values()) this.putLog(hardStateIn(segment, key), value);
     segments.apply({ segment, firsts, hardStates, bytes: this.bytes });
     if (this.state !== null) putRecord(this.state, this.nextStateRecord());
@@ -250,10 +253,6 @@ class SplitBatch implements DatabaseBatch {
 function putRecord(state: DatabaseBatch, record: BatchRecord): void {
   const value = encodeBatchRecord(record);
   for (const key of [newestBatchKey, ringKeyOf(record)]) state.put(key, encodeRecord(key, value));
-}
-
-async function isEmpty(db: Database): Promise<boolean> {
-  return (await readPage(db, everything, { rows: 1 })).length === 0;
 }
 
 /** Of rows that are read at once. */

@@ -45,8 +45,7 @@ export interface OpenOptions {
 export async function openStore(options: OpenOptions): Promise<DurableStore> {
   const { directory } = options;
   const created = async () => {
-    for (const path of databasesOf(directory)) await syncDirectories(path);
-    await syncDirectories(directory);
+    for (const path of [...databasesOf(directory), directory]) await syncDirectories(path);
   };
   return openStoreIn(await openDatabase(options), { place: directory, randomBytes, created });
 }
