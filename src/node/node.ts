@@ -342,8 +342,8 @@ export class Node implements TransportEvents {
     let replayBytes = 0;
     const mayElect = this.mayElect(nowMs);
     for (const replica of this.replicas) {
-      if (mayElect) replica.tick(nowMs);
       replica.reads.retry();
+      if (mayElect) replica.tick(nowMs);
       replayBytes += replica.replayBytes;
     }
     this.balance.tick(nowMs, this.replicas, (peer) => this.isConnected(peer));

@@ -65,6 +65,7 @@ export class ReadRounds {
 
   /** Asks again for what nobody could tell, and gives up what is over its deadline. */
   retry(): void {
+    if (this.asked.size + this.unanswered.length + this.confirmed.length === 0) return;
     const nowMs = this.clock.monotonicMs();
     this.giveUpWaiting(nowMs);
     const again = this.unanswered;

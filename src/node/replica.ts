@@ -195,13 +195,14 @@ export class Replica implements SequencingHost {
       this.endDue(nowMs);
     }
     this.handover.settle(() => this.notLeader());
-    if (!this.raft.quiesced || this.hasQueued) this.deps.wake(this);
+    if (this.raft.hasEffects || this.hasQueued) this.deps.wake(this);
   }
 
   /** Does what is to be done; commands are sequenced only where no write is in flight (maySequence). */
   turn(output: TurnOutput, maySequence: boolean): void {
     this.drainEffects(output);
-    if (!this.queue.isEmpty) this.sequenceQueue(output, maySequence);
+    if (this.queue.isEmpty) return;
+    this.sequenceQueue(output, maySequence);
     this.drainEffects(output);
   }
 

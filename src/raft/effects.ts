@@ -3,7 +3,7 @@
 
 import { assert } from '../assert.ts';
 import { type Core, leaderOf, type Outbox } from './core.ts';
-import { broadcastHeartbeat, sendAppends } from './replication.ts';
+import { broadcastHeartbeat, hasToSend, sendAppends } from './replication.ts';
 import type {
   Effects,
   Entry,
@@ -15,6 +15,17 @@ import type {
 } from './types.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
+
+/** False: takeEffects would return null. */
+export function hasEffects<P>(core: Core<P>): boolean {
+  const { outbox, state, log } = core;
+  const { send, gated, reads, loads, snapshots, hardStateChanged, restoring } = outbox;
+  if (send.length + gated.length + reads.length + loads.length + snapshots.length > 0) return true;
+  if (hardStateChanged || log.hasUnwritten || restoring !== null) return true;
+  if (Math.min(core.commit, log.durableIndex) > outbox.committedIndex) return true;
+  if (isRoleNews(core)) return true;
+  return state.role === 'leader' && (state.reads.fresh.length > 0 || hasToSend(core, state));
+}
 
 export function takeEffects<P>(core: Core<P>): Effects<P> | null {
   const { outbox, state } = core;
@@ -113,11 +124,13 @@ function takeCommitted<P>(core: Core<P>): readonly Entry<P>[] {
 }
 
 function takeRoleChange<P>(core: Core<P>): RoleChange | null {
-  const { outbox, term } = core;
-  const { role } = core.state;
-  const leader = leaderOf(core);
-  const told = outbox.roleTold;
-  if (told.role === role && told.term === term && told.leader === leader) return null;
-  outbox.roleTold = { role, term, leader };
+  if (!isRoleNews(core)) return null;
+  const { outbox, term, state } = core;
+  outbox.roleTold = { role: state.role, term, leader: leaderOf(core) };
   return outbox.roleTold;
+}
+
+function isRoleNews<P>(core: Core<P>): boolean {
+  const { role, term, leader } = core.outbox.roleTold;
+  return role !== core.state.role || term !== core.term || leader !== leaderOf(core);
 }

@@ -8,7 +8,7 @@ import { onQuiesceOk, proposeQuiescence } from './quiesce.ts';
 import { quorumValue } from './quorum.ts';
 import { onForwardedRead, onRoundAnswered } from './read-index.ts';
 import { advanceCommit } from './reconfigure.ts';
-import { appendOwn, broadcastHeartbeat } from './replication.ts';
+import { appendOwn, broadcastHeartbeat, nextHeartbeatMs } from './replication.ts';
 import { becomeFollower } from './roles.ts';
 import { continueTransfer, expireTransfer, isTransferring } from './transfer.ts';
 import type { AppendOk, AppendReject, Draft, HeartbeatOk, ProposeResult } from './types.ts';
@@ -58,7 +58,7 @@ export function tickLeader<P>(core: Core<P>, state: LeaderState<P>): void {
     return;
   }
   expireTransfer(core, state);
-  if (core.nowMs < state.heartbeatDueMs) return;
+  if (core.nowMs < nextHeartbeatMs(core, state)) return;
   broadcastHeartbeat(core, state);
   proposeQuiescence(core, state);
 }

@@ -76,6 +76,11 @@ export class Progress<P> {
     return this.#mode === 'snapshot' || this.#awaiting;
   }
 
+  /** Since when it has not both been sent an append and answered one; always, while it is not replicating. */
+  get silentSinceMs(): number {
+    return this.#mode === 'replicate' ? Math.min(this.#sentMs, this.#answeredMs) : -Infinity;
+  }
+
   view(): Omit<ReplicaProgress, 'id' | 'learner'> {
     const { match, next, paused } = this;
     const pendingSnapshot = this.#mode === 'snapshot' ? next - 1 : 0;

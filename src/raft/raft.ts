@@ -5,7 +5,7 @@
 import { assert } from '../assert.ts';
 import { stepCandidate, tickCandidate } from './candidate.ts';
 import { type Core, type LeaderState, leaderOf, send } from './core.ts';
-import { markPersisted, takeEffects } from './effects.ts';
+import { hasEffects, markPersisted, takeEffects } from './effects.ts';
 import { campaignIfTold, countSelfVote, ignoresVote, onPreVote } from './election.ts';
 import { onLeaderDown, stepFollower, tickFollower } from './follower.ts';
 import { onOwnWrite, proposeAsLeader, stepLeader, tickLeader } from './leader.ts';
@@ -152,6 +152,10 @@ class RaftReplica<P> implements Raft<P> {
 
   entry(index: number): Entry<P> | null {
     return this.#core.log.entryAt(index);
+  }
+
+  get hasEffects(): boolean {
+    return hasEffects(this.#core);
   }
 
   get self(): ReplicaId {

@@ -58,6 +58,21 @@ function durableAt<P>(core: Core<P>, leader: LeaderState<P>, voter: ReplicaId): 
   return leader.byId.get(voter)?.match ?? 0;
 }
 
+/**
+ * When a heartbeat is due. An append that left for a follower which answers them says all that a heartbeat would, and
+ * is answered as well: under load there are none, which would be most of the messages of many partitions. Rounds
+ * that reads or a lease rest on are heartbeats in any case.
+ */
+export function nextHeartbeatMs<P>({ config }: Core<P>, leader: LeaderState<P>): number {
+  const { followers, reads, heartbeatDueMs } = leader;
+  if (config.lease || reads.batches.length > 0) return heartbeatDueMs;
+  let silentSinceMs = Number.POSITIVE_INFINITY;
+  for (const follower of followers) {
+    silentSinceMs = Math.min(silentSinceMs, follower.silentSinceMs);
+  }
+  return Math.max(heartbeatDueMs, silentSinceMs + config.heartbeatMs);
+}
+
 export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): void {
   leader.heartbeatDueMs = core.nowMs + core.config.heartbeatMs;
   const round = beginRound(core, leader);
@@ -66,6 +81,19 @@ export function broadcastHeartbeat<P>(core: Core<P>, leader: LeaderState<P>): vo
     const commit = Math.min(core.commit, match);
     send(core, { type: 'Heartbeat', from, to, term, commit, round });
   }
+}
+
+/** False: sendAppends would do nothing. */
+export function hasToSend<P>({ log, commit, nowMs }: Core<P>, leader: LeaderState<P>): boolean {
+  for (const follower of leader.followers) {
+    if (follower.next <= log.boundary) {
+      if (follower.wantsSnapshot(nowMs)) return true;
+      continue;
+    }
+    if (follower.next <= log.lastIndex && !follower.paused) return true;
+    if (follower.wantsEmptyAppend(commit) || follower.wantsCommit(commit)) return true;
+  }
+  return false;
 }
 
 /** Sends each follower what it lacks and may get now. */

@@ -385,6 +385,8 @@ export interface Raft<P> {
   wake(replica: ReplicaId, heardMs: number, nowMs: number): void;
   /** Everything since the last call, or null where there is nothing. */
   takeEffects(): Effects<P> | null;
+  /** False: takeEffects would return null. */
+  readonly hasEffects: boolean;
   onPersisted(appendSeq: number, nowMs: number): void;
   onApplied(index: number): void;
   /** Contiguous from request.fromIndex; empty: they could not be read. */

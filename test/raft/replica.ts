@@ -223,7 +223,9 @@ export class Replica {
 
   /** Takes the effects once: what may leave leaves, what is to be written waits for persist(). */
   drain(): boolean {
+    const { hasEffects } = this.raft;
     const effects = this.raft.takeEffects();
+    assert(hasEffects || effects === null, 'what has no effects gives none');
     if (effects === null) return false;
     for (const message of effects.send) this.#leave(message);
     if (effects.persist !== null) this.steps.push(effects.persist);
