@@ -1,6 +1,7 @@
 // `npm run test:mutations`: known bugs are put back into a copy of the product, one at a time, and the lab
 // has to catch each by one of its rules, in a cluster that worked until then; the product without them has
-// to pass the same seeds.
+// to pass the same seeds. As many at once as there are cores.
+import { availableParallelism } from 'node:os';
 import { table } from '../src/cli/output.ts';
 import { hiddenMutations, mutations, openMutations } from '../test/mutations/all.ts';
 import { type Outcome, Workshop } from '../test/mutations/mutant.ts';
@@ -55,39 +56,60 @@ async function run(workshop: Workshop, mutation: Mutation): Promise<Row> {
   }
 }
 
-async function runAll(workshop: Workshop, chosen: readonly Mutation[]): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const mutation of chosen) {
-    const row = await run(workshop, mutation);
-    rows.push(row);
-    process.stderr.write(`${cells(row).join('  ')}\n`);
-  }
-  return rows;
+/** In the order of the mutations, whichever workshop came to one first. */
+async function runAll(workshops: readonly Workshop[], chosen: readonly Mutation[]): Promise<Row[]> {
+  const rows = new Map<Mutation, Row>();
+  const waiting = chosen.values();
+  await Promise.all(
+    workshops.map(async (workshop) => {
+      for (const mutation of waiting) {
+        const row = await run(workshop, mutation);
+        rows.set(mutation, row);
+        process.stderr.write(`${cells(row).join('  ')}\n`);
+      }
+    }),
+  );
+  return chosen.flatMap((mutation) => rows.get(mutation) ?? []);
+}
+
+/** The product without a mutation, `needed` seeds: each workshop has a part of them. */
+async function control(workshops: readonly Workshop[], needed: number): Promise<Outcome> {
+  const part = Math.ceil(needed / workshops.length);
+  const parts = await Promise.all(
+    workshops.map((workshop, i) => {
+      const share = Math.max(0, Math.min(part, needed - i * part));
+      return workshop.original({ from: from + i * part, count: share, timeoutMs });
+    }),
+  );
+  return {
+    seeds: parts.reduce((sum, { seeds }) => sum + seeds, 0),
+    seconds: Math.max(...parts.map(({ seconds }) => seconds)),
+    broken: parts.find(({ broken }) => broken !== null)?.broken ?? null,
+  };
 }
 
 const listed = flags.open ? openMutations : mutations;
 const among: readonly Mutation[] = flags.hidden ? hiddenMutations : listed;
 const chosen = among.filter(({ name }) => flags.only?.includes(name) ?? true);
 if (chosen.length === 0) throw new Error(`there is no mutation ${flags.only?.join(', ')}`);
-const workshop = new Workshop();
+const workshops = Array.from({ length: availableParallelism() }, () => new Workshop());
 try {
-  await workshop.build();
-  const rows = await runAll(workshop, chosen);
+  const rows = await runAll(workshops, chosen);
   const needed = Math.max(1, ...rows.map(({ outcome }) => outcome.seeds));
-  const control = await workshop.original({ from, count: needed, timeoutMs });
+  const clean = await control(workshops, needed);
   const caught = rows.filter((row) => row.isCaught).length;
-  if (flags.json) console.log(JSON.stringify({ caught, of: rows.length, control, rows }));
+  if (flags.json) console.log(JSON.stringify({ caught, of: rows.length, control: clean, rows }));
   else {
     const head = ['mutation', 'class', 'caught by', 'seeds', 'seconds'];
     console.log(table([head, ...rows.map(cells)]));
-    const said = control.broken === null ? 'no rule broken' : `broken: ${control.broken.rule}`;
-    console.log(`\nwithout a mutation, ${control.seeds} seeds: ${said}`);
+    const said = clean.broken === null ? 'no rule broken' : `broken: ${clean.broken.rule}`;
+    console.log(`\nwithout a mutation, ${clean.seeds} seeds: ${said}`);
     for (const { name, says } of openMutations) console.log(`not caught yet: ${name}. ${says}`);
     for (const { name, guard } of hiddenMutations) console.log(`hidden: ${name}, by: ${guard}`);
     console.log(`${caught} of ${rows.length} caught`);
   }
   const wanted = flags.hidden ? 0 : rows.length;
-  if (caught !== wanted || control.broken !== null) process.exitCode = 1;
+  if (caught !== wanted || clean.broken !== null) process.exitCode = 1;
 } finally {
-  workshop.close();
+  for (const workshop of workshops) workshop.close();
 }

@@ -88,7 +88,7 @@ export class Workshop {
   }
 
   /** Types are not looked at: a mutation may leave something unused. */
-  async build(): Promise<void> {
+  private async build(): Promise<void> {
     const flags = ['-p', 'tsconfig.build.json', '--noCheck', '--declaration', 'false'];
     const { code, output } = await this.run(['node_modules/typescript/bin/tsc', ...flags], 60_000);
     if (code !== 0) throw new Error(`the build failed: ${output}`);
