@@ -27,6 +27,9 @@ const resultTag = {
   held: 0x72,
 } as const;
 
+/** Of AppendResponse. */
+const unaryTag = { result: 0x0a, servedBy: 0x10 } as const;
+
 /** Of AppendSessionResponse, AppendGroupResult and HeldResult. */
 const responseTag = { groups: 0x0a, held: 0x12 } as const;
 const groupTag = { frame: 0x08, group: 0x10, results: 0x1a, mapVersion: 0x20 } as const;
@@ -82,10 +85,13 @@ export function encodeAnswers(
   return asBuffer(writer.finish());
 }
 
-/** An AppendResult. */
-export function encodeResult(node: Node, outcome: Outcome): Buffer {
+/** An AppendResponse. */
+export function encodeResponse(node: Node, outcome: Outcome): Buffer {
   const writer = createWriter();
+  writer.uint32(unaryTag.result).fork();
   writeResult(writer, outcome, new Tokens(node));
+  writer.ldelim();
+  writeNumber(writer, unaryTag.servedBy, node.config.id);
   return asBuffer(writer.finish());
 }
 

@@ -2,31 +2,25 @@
 // leader, waiting a while for a leader where there is none.
 import type { Clock } from '../clock.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
-import {
-  AppendCommand,
-  type AppendRequest,
-  type AppendRequestInput,
-  type AppendResponse,
-  type AppendResponseInput,
-  AppendResult,
-  type AppendResultInput,
-} from '../gen/proto.ts';
+import { asBuffer, createReader, createWriter } from '../gen/wire.ts';
 import type { Final } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
-import { encodeResult } from './answers.ts';
+import { encodeResponse } from './answers.ts';
 import { checkCommand } from './check.ts';
 
 const pauseMs = 25;
 
+/** Tags of AppendRequest: field number and wire type. */
+const requestTag = { command: 0x0a, forwarded: 0x10 } as const;
+
 /** Passes an append on to another node, once. */
 export interface Forwarder {
-  /** The leader's answer or refusal; NO_LEADER: it was not reached; OUTCOME_UNKNOWN: it was, perhaps. */
-  append(
-    address: string,
-    request: AppendRequestInput,
-    timeoutMs: number,
-  ): Promise<AppendResponse | Refusal>;
+  /**
+   * An AppendRequest to the leader, and its AppendResponse or refusal; NO_LEADER: it was not reached;
+   * OUTCOME_UNKNOWN: it was, perhaps.
+   */
+  append(address: string, request: Buffer, timeoutMs: number): Promise<Buffer | Refusal>;
 }
 
 /** What a forwarder says where the leader said nothing. */
@@ -49,13 +43,14 @@ export class UnaryAppends {
     this.clock = node.clock;
   }
 
-  /** Errors: bad input, the sequencer's refusals, NO_LEADER, OUTCOME_UNKNOWN. */
-  async append(request: AppendRequest): Promise<AppendResponseInput> {
+  /** An AppendResponse for an AppendRequest. Errors: bad input, the sequencer's refusals, NO_LEADER, OUTCOME_UNKNOWN. */
+  async append(bytes: Buffer): Promise<Buffer> {
+    const request = readRequest(bytes);
     if (request.command === null) {
       const message = 'command is missing';
       throw new PacelineError({ reason: 'BAD_REQUEST', field: 'command', message });
     }
-    const placed = checkCommand(this.node, AppendCommand.encode(request.command));
+    const placed = checkCommand(this.node, request.command);
     if ('reason' in placed) throw new PacelineError(placed);
     const deadlineMs = this.clock.monotonicMs() + this.node.config.limits.leaderWaitMs;
     let unknown: Refusal | null = null;
@@ -70,15 +65,9 @@ export class UnaryAppends {
     }
   }
 
-  private async attempt(
-    placed: Placed,
-    forwarded: boolean,
-  ): Promise<AppendResponseInput | Refusal> {
+  private async attempt(placed: Placed, forwarded: boolean): Promise<Buffer | Refusal> {
     const outcome = await this.submit(placed);
-    if (outcome.kind === 'stored') {
-      const result = AppendResult.decode(encodeResult(this.node, outcome));
-      return { result: inputOf(result), servedBy: this.node.config.id };
-    }
+    if (outcome.kind === 'stored') return encodeResponse(this.node, outcome);
     const { refusal } = outcome;
     if (forwarded || refusal.leaderAddress === undefined) return refusal;
     return this.forward(placed, refusal.leaderAddress, refusal);
@@ -105,19 +94,17 @@ export class UnaryAppends {
   }
 
   private async forward(
-    placed: Placed,
+    { command }: Placed,
     address: string,
     refusal: Refusal,
-  ): Promise<AppendResponseInput | Refusal> {
-    const command = AppendCommand.decode(placed.command.bytes);
-    const request = { command: { ...command }, forwarded: true };
+  ): Promise<Buffer | Refusal> {
+    const { leaderWaitMs } = this.node.config.limits;
     const answer = await this.forwarder.append(
       address,
-      request,
-      this.node.config.limits.leaderWaitMs,
+      encodeForwarded(command.bytes),
+      leaderWaitMs,
     );
-    if (!('servedBy' in answer)) return answer.reason === 'NO_LEADER' ? refusal : answer;
-    return { result: inputOf(answer.result), servedBy: answer.servedBy };
+    return 'reason' in answer && answer.reason === 'NO_LEADER' ? refusal : answer;
   }
 }
 
@@ -128,8 +115,35 @@ function mayRepeat(refusal: Refusal, placed: Placed): boolean {
   return reason === 'NOT_LEADER' || reason === 'NO_LEADER';
 }
 
-/** Own properties only: what was sent. */
-function inputOf(result: AppendResult | null): AppendResultInput {
-  const { error: _error, ...sent } = { ...result };
-  return sent;
+/** The command as it came; null: there is none. Errors: BAD_REQUEST. */
+function readRequest(bytes: Buffer): { command: Uint8Array | null; forwarded: boolean } {
+  let command: Uint8Array | null = null;
+  let forwarded = false;
+  try {
+    const reader = createReader(bytes);
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === requestTag.command) {
+        const part = reader.bytes();
+        // Several are one: protobuf puts them together so.
+        command = command === null ? part : Buffer.concat([command, part]);
+      } else if (tag === requestTag.forwarded) forwarded = reader.bool();
+      else reader.skipType(tag & 7);
+    }
+  } catch {
+    throw notTheMessage();
+  }
+  return { command, forwarded };
+}
+
+function encodeForwarded(command: Uint8Array): Buffer {
+  const writer = createWriter();
+  writer.uint32(requestTag.command).bytes(command).uint32(requestTag.forwarded).bool(true);
+  return asBuffer(writer.finish());
+}
+
+/** The bytes of a request are not what its rpc takes. */
+export function notTheMessage(): PacelineError {
+  const message = 'the request is not the message this rpc takes';
+  return new PacelineError({ reason: 'BAD_REQUEST', field: 'request', message });
 }

@@ -1,11 +1,10 @@
 // The unary rpcs: decode the request, ask the node, encode the answer. Knows no gRPC.
-import { PacelineError } from '../errors.ts';
 import type { Codec } from '../gen/codec.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Node } from '../node/node.ts';
 import { transferLeadership } from './operator.ts';
 import { heads, partitionMap, read, status } from './queries.ts';
-import { type Forwarder, UnaryAppends } from './unary-append.ts';
+import { type Forwarder, notTheMessage, UnaryAppends } from './unary-append.ts';
 
 export interface UnaryMethod {
   readonly path: string;
@@ -16,7 +15,7 @@ export interface UnaryMethod {
 export function createUnaryMethods(node: Node, forwarder: Forwarder): readonly UnaryMethod[] {
   const appends = new UnaryAppends(node, forwarder);
   return [
-    method(rpcs.append, (request) => appends.append(request)),
+    { path: rpcs.append.path, answer: (request) => appends.append(request) },
     method(rpcs.read, (request) => read(node, request)),
     method(rpcs.batchGetHeads, (request) => heads(node, request)),
     method(rpcs.getPartitionMap, async () => partitionMap(node)),
@@ -45,7 +44,6 @@ function decode<Request, Input>(codec: Codec<Request, Input>, bytes: Buffer): Re
   try {
     return codec.decode(bytes);
   } catch {
-    const message = 'the request is not the message this rpc takes';
-    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'request', message });
+    throw notTheMessage();
   }
 }

@@ -1,5 +1,6 @@
 // The rpcs by their paths, for both ends. Streams of appends pass as bytes: their ends read and write
 // them without a copy.
+import type { Codec } from './codec.ts';
 import {
   AppendRequest,
   AppendResponse,
@@ -14,6 +15,7 @@ import {
   TransferLeadershipRequest,
   TransferLeadershipResponse,
 } from './proto.ts';
+import { asBuffer } from './wire.ts';
 
 const log = '/paceline.v1.LogService';
 const operator = '/paceline.v1.OperatorService';
@@ -42,6 +44,11 @@ export const rpcs = {
     response: TransferLeadershipResponse,
   },
 } as const;
+
+const asBytes: Codec<Buffer, Buffer> = { encode: (bytes) => bytes, decode: asBuffer };
+
+/** Append as nodes see it, who take out the command as it is: bytes of AppendRequest and AppendResponse. */
+export const rawAppend = { path: rpcs.append.path, request: asBytes, response: asBytes } as const;
 
 export const appendSessionPath = `${log}/AppendSession`;
 export const subscribePath = `${log}/Subscribe`;

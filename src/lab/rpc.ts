@@ -6,7 +6,7 @@ import type { UnaryMethod } from '../api/unary.ts';
 import { type Forwarder, forwardRefusals } from '../api/unary-append.ts';
 import type { ClientTransport, Rpc, Stream, StreamEvents } from '../client/types.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
-import { rpcs } from '../gen/services.ts';
+import { rawAppend } from '../gen/services.ts';
 import type { Node } from '../node/node.ts';
 import type { Machine } from './machine.ts';
 import type { Connection, End, Network } from './network.ts';
@@ -119,9 +119,9 @@ export class RpcForwarder implements Forwarder {
     this.transport = transport;
   }
 
-  async append(...[address, input, timeoutMs]: Parameters<Forwarder['append']>) {
+  async append(...[address, request, timeoutMs]: Parameters<Forwarder['append']>) {
     try {
-      return await this.transport.call(address, rpcs.append, input, timeoutMs);
+      return await this.transport.call(address, rawAppend, request, timeoutMs);
     } catch (error) {
       if (!(error instanceof PacelineError)) throw error;
       if (error.message === unreachable.message) {

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import Long from 'long';
 import { expect, test } from 'vitest';
-import { encodeAnswers, encodeResult, mapVersion } from '../../src/api/answers.ts';
+import { encodeAnswers, encodeResponse, mapVersion } from '../../src/api/answers.ts';
 import { encodeToken } from '../../src/api/read-token.ts';
 import { detailsOf } from '../../src/errors.ts';
 import {
-  AppendResult,
+  AppendResponse,
   type AppendResultInput,
   AppendSessionResponse,
 } from '../../src/gen/proto.ts';
@@ -17,7 +17,7 @@ import { composeId, idEpochMs } from '../../src/order/ids.ts';
 const windowMs = 604_800_000;
 const node = {
   partitionOf: (shard: number) => shard % 4,
-  config: { cluster: { dedupe: { windowMs } } },
+  config: { id: 3, cluster: { dedupe: { windowMs } } },
   founding: { record: { clusterId: Buffer.from('cluster-id') } },
 } as unknown as Node;
 
@@ -89,10 +89,11 @@ test('the answers of a session', () => {
   );
 });
 
-test('one result', () => {
+test('the response of a unary append', () => {
   fc.assert(
     fc.property(outcome, (given) => {
-      expect(encodeResult(node, given).equals(AppendResult.encode(resultOf(given)))).toBe(true);
+      const expected = AppendResponse.encode({ result: resultOf(given), servedBy: 3 });
+      expect(encodeResponse(node, given).equals(expected)).toBe(true);
     }),
   );
 });

@@ -2,28 +2,22 @@
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import type { Refusal } from '../../errors.ts';
 import { sentRefusal } from '../../gen/google-rpc.ts';
-import type { AppendRequestInput, AppendResponse } from '../../gen/proto.ts';
-import { rpcs } from '../../gen/services.ts';
+import { rawAppend } from '../../gen/services.ts';
 import { type Forwarder, forwardRefusals } from '../unary-append.ts';
 
 export class GrpcForwarder implements Forwarder {
   private readonly clients = new Map<string, Client>();
 
-  append(
-    address: string,
-    request: AppendRequestInput,
-    timeoutMs: number,
-  ): Promise<AppendResponse | Refusal> {
-    const { path, request: requestCodec, response } = rpcs.append;
+  append(address: string, request: Buffer, timeoutMs: number): Promise<Buffer | Refusal> {
     const client = this.client(address);
     return new Promise((resolve) => {
       client.makeUnaryRequest(
-        path,
-        (bytes: Buffer) => bytes,
-        (bytes: Buffer) => response.decode(bytes),
-        requestCodec.encode(request),
+        rawAppend.path,
+        rawAppend.request.encode,
+        rawAppend.response.decode,
+        request,
         { deadline: Date.now() + timeoutMs },
-        (error: ServiceError | null, answer?: AppendResponse) => {
+        (error: ServiceError | null, answer?: Buffer) => {
           if (error !== null) resolve(refusalOf(error));
           else resolve(answer ?? forwardRefusals.noAnswer);
         },

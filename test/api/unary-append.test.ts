@@ -1,0 +1,77 @@
+// A unary append, on a real node that is a cluster of its own: the command is taken out of the request as it
+// came, whichever way a client's protobuf wrote it, and the response is an AppendResponse.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { UnaryAppends } from '../../src/api/unary-append.ts';
+import { systemClock } from '../../src/clock.ts';
+import { AppendCommand, AppendRequest, AppendResponse } from '../../src/gen/proto.ts';
+import { type Alone, startAlone } from './alone.ts';
+
+let alone: Alone;
+let appends: UnaryAppends;
+
+beforeAll(async () => {
+  alone = await startAlone(systemClock);
+  appends = new UnaryAppends(alone.node, {
+    append: () => Promise.reject(new Error('nobody to forward to')),
+  });
+});
+
+afterAll(() => alone.stop());
+
+async function append(request: Buffer): Promise<AppendResponse> {
+  return AppendResponse.decode(await appends.append(request));
+}
+
+function field(tag: number, bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([tag, bytes.length]), bytes]);
+}
+
+const sender = 's';
+
+describe('a unary append', () => {
+  test('is answered with its place and the node that decided', async () => {
+    const command = { conversation: 'g:one', sender, body: Buffer.from('hi') };
+    const { result, servedBy } = await append(AppendRequest.encode({ command }));
+    expect(Number(result?.seq)).toBe(1);
+    expect(result?.readToken.length).toBeGreaterThan(0);
+    expect(servedBy).toBe(1);
+  });
+
+  test('is the same command in another order of fields', async () => {
+    const command = { conversation: 'g:order', sender, key: 'k' };
+    const conversation = AppendCommand.encode({ conversation: 'g:order' });
+    const rest = AppendCommand.encode({ sender, key: 'k' });
+    const first = await append(AppendRequest.encode({ command }));
+    const again = await append(field(0x0a, Buffer.concat([rest, conversation])));
+    expect(again.result).toMatchObject({ duplicate: true, seq: first.result?.seq });
+  });
+
+  test('of a command in two parts is that of both together', async () => {
+    const command = { conversation: 'g:parts', sender, key: 'k' };
+    const conversation = AppendCommand.encode({ conversation: 'g:parts' });
+    const rest = AppendCommand.encode({ sender, key: 'k' });
+    const first = await append(AppendRequest.encode({ command }));
+    const again = await append(Buffer.concat([field(0x0a, conversation), field(0x0a, rest)]));
+    expect(again.result).toMatchObject({ duplicate: true, seq: first.result?.seq });
+  });
+
+  test('takes no notice of fields it does not know', async () => {
+    const command = { conversation: 'g:unknown', sender };
+    const unknown = Buffer.from([0x7a, 1, 0]);
+    const { result } = await append(Buffer.concat([unknown, AppendRequest.encode({ command })]));
+    expect(Number(result?.seq)).toBe(1);
+  });
+
+  test.each([
+    ['without a command', AppendRequest.encode({ forwarded: true }), 'command'],
+    ['that is cut off', Buffer.from([0x0a, 200, 1]), 'request'],
+    ['of other bytes', Buffer.from('garbage'), 'request'],
+  ])('%s is refused', async (_, request, at) => {
+    await expect(append(request)).rejects.toMatchObject({ reason: 'BAD_REQUEST', field: at });
+  });
+
+  test('whose command is no AppendCommand is refused', async () => {
+    const request = field(0x0a, Buffer.from([0x0a, 200]));
+    await expect(append(request)).rejects.toMatchObject({ field: 'command' });
+  });
+});
