@@ -54,6 +54,11 @@ export interface Appended {
   readonly epoch: number;
 }
 
+/** The key of a client's append number `number`, where the caller gives none: short, as every message is kept with it. */
+export function keyOf(clientId: string, number: number): string {
+  return `${clientId}-${number.toString(36)}`;
+}
+
 /** The canonical wire form. */
 export function encodeAppend(
   append: Append | EventAppend,

@@ -3,7 +3,7 @@
 import type { Timer } from '../clock.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
-import { type Append, type Appended, encodeAppend } from './append.ts';
+import { type Append, type Appended, encodeAppend, keyOf } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
 import type { EventAppend } from './event-append.ts';
 import { frameBounds } from './frames.ts';
@@ -202,7 +202,7 @@ export class Appends implements SessionOwner {
     const { append, number } = pending;
     try {
       const { text: conversation, partition } = this.map.locate(append.conversation);
-      const key = append.key ?? `${this.options.clientId}-${number}`;
+      const key = append.key ?? keyOf(this.options.clientId, number);
       pending.place({ conversation, partition, command: encodeAppend(append, conversation, key) });
       this.buffer.enter(pending);
     } catch (error) {

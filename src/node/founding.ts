@@ -6,7 +6,7 @@ import { pack, unpackArray } from '../order/packing.ts';
 import type { Hello, NodeId } from '../transport/types.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 
-export const peerProtocolVersion = 3;
+export const peerProtocolVersion = 4;
 const recordVersion = 1;
 
 export interface FoundingRecord {

@@ -4,7 +4,9 @@ import { type ChainRow, packChains, unpackChains } from './chains.ts';
 import { isNumbers, pack, unpackArray } from './packing.ts';
 import { type ConversationExtra, packConversation, unpackConversation } from './policy.ts';
 
-const headerVersion = 1;
+const checkpointVersion = 1;
+/** In the first one revs stood as they are. Now it is how far they are ahead of the seqs: mostly one byte for three. */
+const commandsVersions = { revs: 1, revsAhead: 2 } as const;
 
 /** What a slot is; the numbers stand on disk. */
 export const SlotKind = {
@@ -84,20 +86,36 @@ export function createColumns(): CommandsHeader {
 export function encodeCommandsHeader(header: CommandsHeader): Uint8Array {
   const { lengths, seqs, revs, idAheadMs, idCounters, shards } = header;
   const { previousBack, previousSlots } = header;
-  const columns = [lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots];
-  if (header.extras.size === 0) return pack([headerVersion, ...columns]);
-  return pack([headerVersion, ...columns, [...header.extras].flatMap(packExtra)]);
+  const ahead = revs.map((rev, slot) => rev - (seqs[slot] ?? 0));
+  const columns = [
+    lengths,
+    seqs,
+    ahead,
+    idAheadMs,
+    idCounters,
+    shards,
+    previousBack,
+    previousSlots,
+  ];
+  const version = commandsVersions.revsAhead;
+  if (header.extras.size === 0) return pack([version, ...columns]);
+  return pack([version, ...columns, [...header.extras].flatMap(packExtra)]);
 }
 
 /** Total: bytes that are no header read as one without slots. */
 export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
   const fields = unpackArray(bytes);
-  if (fields === null || fields[0] !== headerVersion || fields.length > 10) return createColumns();
+  if (fields === null || fields.length > 10) return createColumns();
+  const [version] = fields;
+  const isAhead = version === commandsVersions.revsAhead;
+  if (!isAhead && version !== commandsVersions.revs) return createColumns();
   const columns = fields.slice(1, 9).filter(isNumbers);
-  const [lengths, seqs, revs, idAheadMs, idCounters, shards, previousBack, previousSlots] = columns;
-  if (!lengths || !seqs || !revs || !idAheadMs || !idCounters) return createColumns();
+  const [lengths, seqs, third, idAheadMs, idCounters, shards, previousBack, previousSlots] =
+    columns;
+  if (!lengths || !seqs || !third || !idAheadMs || !idCounters) return createColumns();
   if (!shards || !previousBack || !previousSlots) return createColumns();
   if (columns.some((column) => column.length !== lengths.length)) return createColumns();
+  const revs = isAhead ? third.map((ahead, slot) => ahead + (seqs[slot] ?? 0)) : third;
   const extras = unpackExtras(fields[9]);
   return {
     lengths,
@@ -139,13 +157,13 @@ function unpackExtras(field: unknown): Map<number, SlotExtra> {
 }
 
 export function encodeCheckpointHeader(header: CheckpointHeader): Uint8Array {
-  return pack([headerVersion, header.dropPagesUpTo]);
+  return pack([checkpointVersion, header.dropPagesUpTo]);
 }
 
 export function decodeCheckpointHeader(bytes: Uint8Array): CheckpointHeader {
   const fields = unpackArray(bytes);
-  const upTo = fields?.[1];
-  return { dropPagesUpTo: typeof upTo === 'number' && fields?.[0] === headerVersion ? upTo : 0 };
+  const [version, upTo] = fields ?? [];
+  return { dropPagesUpTo: version === checkpointVersion && typeof upTo === 'number' ? upTo : 0 };
 }
 
 /** Slot `slot`'s command within an entry's command bytes. */

@@ -235,7 +235,7 @@ describe('a hello is refused by name', () => {
     [{ cluster: 'other' }, /node 2 is of cluster "other", this node of cluster "test"/],
     [{ partitionCount: 8 }, /node 2 has 8 partitions, this node 16/],
     [{ mapping: 'tt_sum' }, /node 2 maps shards by tt_sum, this node by mix/],
-    [{ version: 9 }, /node 2 speaks peer protocol 9, this node 3/],
+    [{ version: 9 }, /node 2 speaks peer protocol 9, this node 4/],
     [{ node: 4 }, /node 4 is not in this node's list of peers/],
     [{ node: 1 }, /node 1 says it is this node/],
     [{ founding: Buffer.from('x') }, /founding record of an unknown version/],

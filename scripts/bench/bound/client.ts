@@ -32,6 +32,7 @@ interface Leader {
 /** How the product encodes. */
 interface Codec {
   readonly encodeAppend: typeof import('../../../src/client/append.ts').encodeAppend;
+  readonly keyOf: typeof import('../../../src/client/append.ts').keyOf;
   readonly encodeFrame: typeof import('../../../src/client/frames.ts').encodeFrame;
   readonly newClientId: typeof import('../../../src/client/grpc/client-id.ts').newClientId;
 }
@@ -40,10 +41,10 @@ const channelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.enable_ret
 const restart: readonly string[] = [];
 
 export async function connectBound(place: Place): Promise<Driver> {
-  const { encodeAppend } = await built('client/append.js');
+  const { encodeAppend, keyOf } = await built('client/append.js');
   const { encodeFrame } = await built('client/frames.js');
   const { newClientId } = await built('client/grpc/client-id.js');
-  return new BoundClient(place, { encodeAppend, encodeFrame, newClientId });
+  return new BoundClient(place, { encodeAppend, keyOf, encodeFrame, newClientId });
 }
 
 class BoundClient implements Driver {
@@ -76,7 +77,8 @@ class BoundClient implements Driver {
     const name = conversationName(conversation);
     const append = { conversation: name, sender, body };
     const lane = this.lanes[conversation];
-    lane?.commands.push(this.codec.encodeAppend(append, name, `${this.id}-${number}`));
+    const key = this.codec.keyOf(this.id, number);
+    lane?.commands.push(this.codec.encodeAppend(append, name, key));
     lane?.dones.push(done);
     if (this.isScheduled) return;
     this.isScheduled = true;
