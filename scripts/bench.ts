@@ -19,6 +19,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --out DIR           gets compare.json, compare.svg and compare.png
   --data DIR          where the servers' data lies, the system's temporary directory
 curves    Paceline alone, 512 in flight: by size of bodies, conversations, partitions, nodes, stored messages; --seconds, --rounds, --out
+hot       one conversation with 512 in flight, and what the others feel of it; --seconds, --rounds, --partitions
 guard     Paceline against the bare bound, short; exit code 1 where the ratio is too low
 million   1,000,000 conversations of one message each; memory, and how long a restart takes
 chains    1,000,000 sender chains of one message each, then one more each; memory
@@ -60,6 +61,8 @@ async function main(): Promise<number> {
       return compare();
     case 'curves':
       return curves();
+    case 'hot':
+      return hot();
     case 'guard':
       return (await import('./bench/guard.ts')).guard();
     case 'raft':
@@ -101,6 +104,16 @@ async function curves(): Promise<number> {
     seconds: number('seconds', flags.seconds),
     rounds: wholes('rounds', flags.rounds)[0] ?? 3,
     out: flags.out ?? null,
+  });
+}
+
+async function hot(): Promise<number> {
+  const { measureHot } = await import('./bench/hot.ts');
+  return measureHot({
+    partitions: partitions()[0] ?? 16,
+    seconds: number('seconds', flags.seconds),
+    rounds: wholes('rounds', flags.rounds)[0] ?? 3,
+    warmUpSeconds: number('warm-up', flags['warm-up']),
   });
 }
 

@@ -124,15 +124,16 @@ export class PacelineClient {
    * ```
    */
   subscribe(subscribe: Subscribe): Subscription {
-    const subscription: Subscription = new Subscription(subscribe, {
+    const subscription = new Subscription(subscribe, {
       options: this.options,
+      first: this.firstServer(subscribe),
       server: () => this.reads.server(),
       areAll: (servers) => this.map.addresses.every((address) => servers.has(address)),
       token: () => this.tokens.get(this.partitionOf(subscribe)),
       learn: (partition, index, token) => this.tokens.learn(partition, index, token),
-      onClose: () => this.subscriptions.delete(subscription),
+      onClose: (closed) => this.subscriptions.delete(closed),
     });
-    this.subscriptions.add(subscription);
+    if (!subscription.isOver) this.subscriptions.add(subscription);
     return subscription;
   }
 
@@ -184,6 +185,25 @@ export class PacelineClient {
 
   private startEvent(append: EventAppend): Promise<Appended> {
     return new Promise((resolve, reject) => this.appends.start(append, resolve, reject));
+  }
+
+  /** undefined: any. */
+  private firstServer(subscribe: Subscribe): string | undefined | Promise<string | undefined> {
+    const { prefer = 'partition' in subscribe ? 'leader' : 'any', server } = subscribe;
+    if (prefer === 'any' || server !== undefined) return undefined;
+    if (this.map.isLoaded) return this.leaderOf(subscribe);
+    const loaded = () => (this.map.isLoaded ? this.leaderOf(subscribe) : undefined);
+    // Where no map is to be had, the subscription finds out for itself.
+    return this.map.refresh().then(loaded, loaded);
+  }
+
+  private leaderOf(subscribe: Subscribe): string | undefined {
+    try {
+      return this.map.leader(this.partitionOf(subscribe));
+    } catch {
+      // A bad name: a node says so.
+      return undefined;
+    }
   }
 
   /** -1: not known yet, there is no token for it. */

@@ -19,6 +19,11 @@ export type Subscribe = SubscribeTarget & {
   readonly window?: number;
   /** Who reads: sees its own pending and rejected messages whole. */
   readonly viewer?: string;
+  /**
+   * Where to begin. The leader hears of a commit first, any node (they are taken in turn) spreads the load.
+   * Where not given: the leader for a partition, any for a conversation. After a failure it is any.
+   */
+  readonly prefer?: 'leader' | 'any';
   /** Follow this server only. */
   readonly server?: string;
   readonly signal?: AbortSignal;
@@ -40,6 +45,8 @@ type SubscribeTarget =
 
 export interface SubscriptionDeps {
   readonly options: ClientOptions;
+  /** The node to begin at; undefined: the next one. */
+  readonly first: string | undefined | Promise<string | undefined>;
   /** The next node to try. */
   readonly server: () => string;
   /** These are all servers there are. */
@@ -47,7 +54,8 @@ export interface SubscriptionDeps {
   readonly token: () => Uint8Array | undefined;
   /** What it has received, others read no older. */
   readonly learn: (partition: number, index: number, token: Uint8Array) => void;
-  readonly onClose: () => void;
+  /** Called once, perhaps before the constructor returns. */
+  readonly onClose: (closed: Subscription) => void;
 }
 
 interface Waiting {
@@ -98,7 +106,9 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     if (signal?.aborted) this.end(null);
     else {
       signal?.addEventListener('abort', () => this.end(null), { once: true });
-      this.open();
+      const { first } = deps;
+      if (first instanceof Promise) void first.then((server) => this.ended || this.open(server));
+      else this.open(first);
     }
   }
 
@@ -125,16 +135,22 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  get isOver(): boolean {
+    return this.ended;
+  }
+
   private get room(): number {
     return this.window - this.held;
   }
 
   /** Where the window is full, only once the consumer has taken something. */
-  private open(): void {
+  private open(first?: string): void {
     this.retry = null;
     this.isParked = this.room < 1;
     if (this.isParked) return;
-    this.address = this.subscribe.server ?? this.deps.server();
+    const start = this.start();
+    if (start === null) return;
+    this.address = this.subscribe.server ?? first ?? this.deps.server();
     const stream = this.deps.options.transport.openStream(this.address, subscribePath, {
       onResponse: (bytes) => {
         if (this.stream === stream) this.take(SubscribeResponse.decode(bytes));
@@ -145,13 +161,21 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     });
     this.stream = stream;
     this.owedCredits = 0;
-    stream.send(SubscribeRequest.encode({ start: { credits: this.room, ...this.start() } }));
+    stream.send(SubscribeRequest.encode({ start: { credits: this.room, ...start } }));
     this.listen();
   }
 
-  private start(): Omit<SubscribeStartInput, 'credits'> {
-    const readToken = this.deps.token();
+  /** null: it has ended, as the conversation's name is none. */
+  private start(): Omit<SubscribeStartInput, 'credits'> | null {
     const { subscribe } = this;
+    let readToken: Uint8Array | undefined;
+    try {
+      readToken = this.deps.token();
+    } catch (error) {
+      if (!(error instanceof PacelineError)) throw error;
+      this.end(error);
+      return null;
+    }
     const { viewer = '' } = subscribe;
     const more = { viewer, ...(readToken === undefined ? {} : { readToken }) };
     if ('conversation' in subscribe) {
@@ -284,7 +308,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.stream = null;
     this.retry?.cancel();
     this.silence?.cancel();
-    this.deps.onClose();
+    this.deps.onClose(this);
     if (error === null) this.events = [];
     for (const { resolve, reject } of this.waiting.splice(0)) {
       if (error === null) resolve({ done: true, value: undefined });

@@ -79,7 +79,14 @@ function open(subscribe: Subscribe, servers: readonly string[] = ['n1:1', 'n2:1'
   const rest = { learn: (...what: unknown[]) => learned.push(what), onClose: () => {} };
   const server = () => servers[streams.length % servers.length] ?? '';
   const areAll = (found: ReadonlySet<string>) => servers.every((each) => found.has(each));
-  const deps = { options: given, server, areAll, token: () => undefined, ...rest };
+  const deps = {
+    options: given,
+    first: undefined,
+    server,
+    areAll,
+    token: () => undefined,
+    ...rest,
+  };
   const subscription = new Subscription(subscribe, deps);
   const newest = () => {
     const stream = streams.at(-1);
