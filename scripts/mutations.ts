@@ -75,12 +75,17 @@ async function runAll(workshops: readonly Workshop[], chosen: readonly Mutation[
 /** The product without a mutation, `needed` seeds: each workshop has a part of them. */
 async function control(workshops: readonly Workshop[], needed: number): Promise<Outcome> {
   const part = Math.ceil(needed / workshops.length);
-  const parts = await Promise.all(
+  const runs = await Promise.allSettled(
     workshops.map((workshop, i) => {
       const share = Math.max(0, Math.min(part, needed - i * part));
       return workshop.original({ from: from + i * part, count: share, timeoutMs });
     }),
   );
+  // All have ended: none works in a folder that is about to go.
+  const parts = runs.map((run) => {
+    if (run.status === 'rejected') throw run.reason;
+    return run.value;
+  });
   return {
     seeds: parts.reduce((sum, { seeds }) => sum + seeds, 0),
     seconds: Math.max(...parts.map(({ seconds }) => seconds)),

@@ -7,7 +7,7 @@ import { ClientProcess } from './client/client-process.ts';
 import type { ClosedLoopFigures } from './client/closed-loop.ts';
 import { scratchDirectory } from './scratch.ts';
 import { startPaceline } from './subjects/paceline.ts';
-import { type Place, usualLoad } from './subjects/subject.ts';
+import { usualLoad } from './subjects/subject.ts';
 import { markdown, thousands } from './tables.ts';
 
 export interface HotOptions {
@@ -31,40 +31,50 @@ const p99Max = 3;
 
 /** The exit code: 1 where a bound is broken. */
 export async function measureHot(options: HotOptions): Promise<number> {
-  const { partitions, seconds, rounds, warmUpSeconds } = options;
   const directory = scratchDirectory(tmpdir());
-  const setup = { directory, partitions, through: [], syncsDirectory: null };
-  const { place, pids: serverPids, stop } = await startPaceline(setup);
-  const one = await connect(place, 1);
-  const thousand = await connect(place, usualLoad.conversations);
-  const others = await connect(place, usualLoad.conversations);
-  const none: Case = { crowd: 'nobody', client: null, runs: [] };
-  const spread: Case = { crowd: '512 in 1,000 conversations', client: thousand, runs: [] };
-  const hot: Case = { crowd: '512 in one conversation', client: one, runs: [] };
+  const setup = { directory, partitions: options.partitions, through: [], syncsDirectory: null };
+  const servers = await startPaceline(setup);
+  const clients: ClientProcess[] = [];
+  const connect = async (count: number) => {
+    const load = { ...usualLoad, conversations: count };
+    const client = await ClientProcess.connect('paceline', servers.place, load);
+    clients.push(client);
+    return client;
+  };
   try {
-    const warm = { seconds: 0.1, warmUpSeconds: warmUpSeconds / 2, serverPids };
-    for (const client of [thousand, one]) {
-      await client.closedLoop({ ...warm, inFlight: crowdInFlight });
-    }
-    for (let round = 1; round <= rounds; round++) {
-      for (const { client, runs } of [none, spread, hot]) {
-        const load = { seconds, warmUpSeconds: 1, serverPids };
-        const [crowd, beside] = await Promise.all([
-          client?.closedLoop({ ...load, inFlight: crowdInFlight }) ?? null,
-          others.closedLoop({ ...load, inFlight: othersInFlight }),
-        ]);
-        runs.push({ crowd, others: beside });
-      }
-    }
+    const others = await connect(usualLoad.conversations);
+    const none: Case = { crowd: 'nobody', client: null, runs: [] };
+    const spread: Case = {
+      ...{ crowd: '512 in 1,000 conversations', client: await connect(usualLoad.conversations) },
+      runs: [],
+    };
+    const hot: Case = { crowd: '512 in one conversation', client: await connect(1), runs: [] };
+    await measure([none, spread, hot], others, servers.pids, options);
+    return tell([none, spread, hot], spread, hot);
   } finally {
-    for (const client of [one, thousand, others]) client.kill();
-    await stop();
+    for (const client of clients) client.kill();
+    await servers.stop();
   }
-  return tell([none, spread, hot], spread, hot);
 }
 
-function connect(place: Place, conversations: number): Promise<ClientProcess> {
-  return ClientProcess.connect('paceline', place, { ...usualLoad, conversations });
+async function measure(
+  cases: readonly Case[],
+  others: ClientProcess,
+  serverPids: readonly number[],
+  { seconds, rounds, warmUpSeconds }: HotOptions,
+): Promise<void> {
+  const warm = { seconds: 0.1, warmUpSeconds: warmUpSeconds / 2, serverPids };
+  for (const { client } of cases) await client?.closedLoop({ ...warm, inFlight: crowdInFlight });
+  for (let round = 1; round <= rounds; round++) {
+    for (const { client, runs } of cases) {
+      const load = { seconds, warmUpSeconds: 1, serverPids };
+      const [crowd, beside] = await Promise.all([
+        client?.closedLoop({ ...load, inFlight: crowdInFlight }) ?? null,
+        others.closedLoop({ ...load, inFlight: othersInFlight }),
+      ]);
+      runs.push({ crowd, others: beside });
+    }
+  }
 }
 
 function tell(cases: readonly Case[], spread: Case, hot: Case): number {
@@ -76,7 +86,7 @@ function tell(cases: readonly Case[], spread: Case, hot: Case): number {
   console.log(`${markdown(head, rows)}\n`);
   const rateRatio = Number((rateOf(hot) / rateOf(spread)).toFixed(2));
   const p99Ratio = Number((othersOf(hot, 'p99Ms') / othersOf(spread, 'p99Ms')).toFixed(2));
-  const ok = rateRatio >= rateMin && p99Ratio < p99Max;
+  const ok = Number.isFinite(rateRatio) && rateRatio >= rateMin && p99Ratio < p99Max;
   console.log(JSON.stringify({ name: 'hot', ok, rateRatio, p99Ratio }));
   return ok ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 // The edge's check of what clients send, once: limits, names, canonical form. What passes is trusted
 // inside; what does not is answered with the field and the limit.
-import { type Command, scanCommand } from '../command.ts';
+import { type Command, type Scanned, scanCommand } from '../command.ts';
 import { isBadName } from '../conversation.ts';
 import type { Refusal } from '../errors.ts';
 import { encodeCanonical } from '../gen/canonical.ts';
@@ -105,8 +105,17 @@ function canonicalCommand(bytes: Uint8Array): Command | Refusal {
   const scanned = scanCommand(bytes);
   if (scanned.kind === 'command') return scanned.command;
   if (scanned.kind === 'refused') return scanned.refusal;
-  const again = scanCommand(encodeCanonical(bytes));
-  if (again.kind === 'command') return again.command;
-  if (again.kind === 'refused') return again.refusal;
+  const again = scanAgain(bytes);
+  if (again?.kind === 'command') return again.command;
+  if (again?.kind === 'refused') return again.refusal;
   return { reason: 'BAD_COMMAND', field: 'command', message: 'not an AppendCommand' };
+}
+
+/** In canonical form; null: what the scan has passed over is no protobuf, such as a number of too many bytes. */
+function scanAgain(bytes: Uint8Array): Scanned | null {
+  try {
+    return scanCommand(encodeCanonical(bytes));
+  } catch {
+    return null;
+  }
 }

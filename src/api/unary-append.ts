@@ -117,23 +117,22 @@ function mayRepeat(refusal: Refusal, placed: Placed): boolean {
 
 /** The command as it came; null: there is none. Errors: BAD_REQUEST. */
 function readRequest(bytes: Buffer): { command: Uint8Array | null; forwarded: boolean } {
-  let command: Uint8Array | null = null;
+  const parts: Uint8Array[] = [];
   let forwarded = false;
   try {
     const reader = createReader(bytes);
     while (reader.pos < reader.len) {
-      const tag = reader.uint32();
-      if (tag === requestTag.command) {
-        const part = reader.bytes();
-        // Several are one: protobuf puts them together so.
-        command = command === null ? part : Buffer.concat([command, part]);
-      } else if (tag === requestTag.forwarded) forwarded = reader.bool();
-      else reader.skipType(tag & 7);
+      const tag = reader.tag();
+      if (tag === requestTag.command) parts.push(reader.bytes());
+      else if (tag === requestTag.forwarded) forwarded = reader.bool();
+      else reader.skipType(tag & 7, 0, tag >>> 3);
     }
   } catch {
     throw notTheMessage();
   }
-  return { command, forwarded };
+  const [first = null] = parts;
+  // Several are one: protobuf puts them together so.
+  return { command: parts.length > 1 ? Buffer.concat(parts) : first, forwarded };
 }
 
 function encodeForwarded(command: Uint8Array): Buffer {

@@ -107,7 +107,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     else {
       signal?.addEventListener('abort', () => this.end(null), { once: true });
       const { first } = deps;
-      if (first instanceof Promise) void first.then((server) => this.ended || this.open(server));
+      if (first instanceof Promise) this.openLater(first);
       else this.open(first);
     }
   }
@@ -141,6 +141,13 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
 
   private get room(): number {
     return this.window - this.held;
+  }
+
+  private openLater(first: Promise<string | undefined>): void {
+    const opened = first.then((server) => {
+      if (!this.ended) this.open(server);
+    });
+    opened.catch((error: Error) => this.end(error));
   }
 
   /** Where the window is full, only once the consumer has taken something. */

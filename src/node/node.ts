@@ -224,10 +224,7 @@ export class Node implements TransportEvents {
 
   /** Resolves once `to` leads. Errors: NOT_LEADER, NO_LEADER, BAD_REQUEST, BUSY, NOT_CAUGHT_UP, STOPPING. */
   async transferLeadership(partition: number, to: NodeId): Promise<void> {
-    const replica = this.replicaOf(partition);
-    const done = replica.transferLeadership(to);
-    this.turns.wake(replica);
-    await done;
+    await this.replicaOf(partition).transferLeadership(to);
   }
 
   // TransportEvents
@@ -346,6 +343,7 @@ export class Node implements TransportEvents {
       if (mayElect) replica.tick(nowMs);
       replayBytes += replica.replayBytes;
     }
+    this.turns.tick();
     this.balance.tick(nowMs, this.replicas, (peer) => this.isConnected(peer));
     this.replayIsTooLong = replayBytes > this.config.limits.replayBytesBusy;
   }

@@ -169,7 +169,9 @@ export class Replica implements SequencingHost {
   /** Errors: NOT_LEADER, NO_LEADER, BAD_REQUEST, BUSY, NOT_CAUGHT_UP, STOPPING. */
   async transferLeadership(to: NodeId): Promise<void> {
     if (this.raft.role !== 'leader') throw new PacelineError(this.notLeader());
-    await this.handover.start(to, this.deps.clock.monotonicMs());
+    const done = this.handover.start(to, this.deps.clock.monotonicMs());
+    this.deps.wake(this);
+    await done;
   }
 
   step(message: PeerMessage): void {

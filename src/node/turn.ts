@@ -76,6 +76,11 @@ export class TurnLoop implements TurnOutput {
     if (!this.running) this.schedule();
   }
 
+  /** What a turn has held back for the next one leaves with this at the latest. */
+  tick(): void {
+    if (this.outbox.holdsBack) this.schedule();
+  }
+
   /** One empty frame to each peer. */
   sayAlive(): void {
     const { transport, clock, trusted, self } = this.deps;

@@ -66,12 +66,27 @@ describe('a unary append', () => {
     ['without a command', AppendRequest.encode({ forwarded: true }), 'command'],
     ['that is cut off', Buffer.from([0x0a, 200, 1]), 'request'],
     ['of other bytes', Buffer.from('garbage'), 'request'],
+    ['with a field 0', Buffer.from([0, 0]), 'request'],
   ])('%s is refused', async (_, request, at) => {
     await expect(append(request)).rejects.toMatchObject({ reason: 'BAD_REQUEST', field: at });
   });
 
-  test('whose command is no AppendCommand is refused', async () => {
-    const request = field(0x0a, Buffer.from([0x0a, 200]));
-    await expect(append(request)).rejects.toMatchObject({ field: 'command' });
+  test.each([
+    ['is cut off', '0ac8'],
+    ['has a length of six bytes', '0a838080808000673a78120173'],
+    ['has a tag of six bytes', '8a808080800003673a78120173'],
+    ['has a header with a field 0', '0a03673a78128180007382010408010005'],
+    ['has a field of a later version', '0a03673a78120173c80101'],
+  ])('whose command %s is refused', async (_, hex) => {
+    const request = field(0x0a, Buffer.from(hex, 'hex'));
+    await expect(append(request)).rejects.toMatchObject({ reason: 'BAD_COMMAND' });
+  });
+
+  test('in very many parts costs no more than its bytes', async () => {
+    const parts = Buffer.alloc(600_000, Buffer.from([0x0a, 1, 0x20]));
+    const startedMs = performance.now();
+    await expect(append(parts)).rejects.toMatchObject({ field: 'command' });
+    // Put together part by part it took seconds.
+    expect(performance.now() - startedMs).toBeLessThan(1000);
   });
 });

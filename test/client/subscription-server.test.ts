@@ -33,7 +33,7 @@ function open({ hasMap = true } = {}) {
     close: () => {},
   };
   const client = new PacelineClient({ servers, transport, clock, random: () => 0, clientId: 'c' });
-  return { client, clock, opened, streams };
+  return { client, clock, opened, streams, transport };
 }
 
 const partition = { partition: 0 } as const;
@@ -87,6 +87,17 @@ test.each<[string, Subscribe]>([
   expect(subscription.isOver).toBe(true);
   await client.close();
   expect(opened).toHaveLength(1);
+});
+
+test('an error of the transport ends it, also where the leader had to be asked for', async () => {
+  const { client, clock, transport } = open();
+  transport.openStream = () => {
+    throw new Error('no channel');
+  };
+  const subscription = client.subscribe(partition);
+  const ended = expect(subscription.next()).rejects.toThrow('no channel');
+  await clock.pass(0);
+  await ended;
 });
 
 test('after a failure it goes on at another node', async () => {

@@ -1,6 +1,8 @@
 // What the turn promises between the core, the disk and the wire: nothing leaves, and nothing counts,
 // before the batch it rests on is durable, and nothing at all after a failure of the disk.
 import { describe, expect, test } from 'vitest';
+import { checkCommand } from '../../src/api/check.ts';
+import { AppendCommand } from '../../src/gen/proto.ts';
 import { TurnLoop } from '../../src/node/turn.ts';
 import type { PeerMessage } from '../../src/transport/types.ts';
 import { entriesAfter, heartbeat, OneOfThree, partitions } from './one-of-three.ts';
@@ -8,6 +10,22 @@ import { entriesAfter, heartbeat, OneOfThree, partitions } from './one-of-three.
 function vote(from: number, term = 1): PeerMessage {
   const log = { lastIndex: 0, lastTerm: 0, campaign: 5, transfer: false };
   return { type: 'Vote', from, to: 1, term, ...log };
+}
+
+/** An append that nobody waits for. */
+function submitTo(one: OneOfThree, partition: number): void {
+  for (let i = 0; ; i++) {
+    const placed = checkCommand(
+      one.node,
+      AppendCommand.encode({ conversation: `g:${i}`, sender: 's' }),
+    );
+    if ('reason' in placed) throw new Error(placed.message);
+    if (one.node.partitionOf(placed.shard) !== partition) continue;
+    const bytes = placed.command.bytes.length;
+    const alone = { atomic: false, restart: [], session: null, done() {}, later() {} };
+    one.node.submit({ partition, commands: [placed], bytes, ...alone });
+    return;
+  }
 }
 
 describe('a promise', () => {
@@ -38,6 +56,45 @@ describe('a promise', () => {
     one.writes[1]?.end();
     await one.settle();
     expect(one.sent.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('without anything that comes in', () => {
+  /** Both others have all of it. */
+  function acknowledge(one: OneOfThree): void {
+    const { term, lastIndex: match } = one.node.replicaOf(0).raft;
+    for (const from of [2, 3]) one.receive(0, { type: 'AppendOk', from, to: 1, term, match });
+  }
+
+  test('a commit that waits for the write in flight leaves with the next tick', async () => {
+    const one = await new OneOfThree().start();
+    await one.lead(0);
+    acknowledge(one);
+    await one.flush();
+    submitTo(one, 0);
+    await one.settle();
+    one.sent = [];
+    acknowledge(one);
+    await one.settle();
+    expect(one.ofType('Commit')).toEqual([]);
+    one.stall(25);
+    await one.settle();
+    expect(one.ofType('Commit')).toMatchObject([{ to: 2 }, { to: 3 }]);
+    expect(one.ofType('Heartbeat')).toEqual([]);
+  });
+
+  test('leadership that the node gives back is on its way at once', async () => {
+    const one = await new OneOfThree().start();
+    await one.lead(0);
+    acknowledge(one);
+    await one.flush();
+    one.sent = [];
+    one.node
+      .replicaOf(0)
+      .transferLeadership(2)
+      .catch(() => {});
+    await one.settle();
+    expect(one.ofType('TimeoutNow')).toMatchObject([{ to: 2 }]);
   });
 });
 
