@@ -51,11 +51,12 @@ export class Subscription {
       throw bad('start', 'a subscription is started once');
     } else {
       const { start } = request;
-      const { feed, wait } = this.open(start);
+      const feed = this.open(start);
       this.feed = feed;
       this.viewer = start.viewer;
       this.addCredits(start.credits || subscriptionLimits.defaultCredits);
-      this.run(wait.then(() => this.begin(feed)));
+      // Begun last: nobody would hear of what it rejects with if anything above was refused.
+      this.run(this.fresh(feed.partition, start.readToken).then(() => this.begin(feed)));
       return;
     }
     this.pump();
@@ -79,19 +80,17 @@ export class Subscription {
     this.timer?.cancel();
   }
 
-  private open(start: NonNullable<SubscribeRequest['start']>) {
+  private open(start: NonNullable<SubscribeRequest['start']>): Feed {
     const { node } = this;
     const { conversation, partition, afterIndex } = start;
     if (conversation === '') {
       const refusal = checkPartition(node, partition);
       if (refusal !== null) throw new PacelineError(refusal);
-      const feed: Feed = node.partitionFeed(partition, Number(afterIndex));
-      return { feed, wait: this.fresh(partition, start.readToken) };
+      return node.partitionFeed(partition, Number(afterIndex));
     }
     const place = checkConversation(node, conversation);
     if ('reason' in place) throw new PacelineError(place);
-    const feed: Feed = node.feed({ conversation: place.text, shard: place.shard }, startOf(start));
-    return { feed, wait: this.fresh(node.partitionOf(place.shard), start.readToken) };
+    return node.feed({ conversation: place.text, shard: place.shard }, startOf(start));
   }
 
   private async fresh(partition: number, token: Uint8Array): Promise<void> {

@@ -1,12 +1,20 @@
-// Whatever bytes a client sends as a command: they are a command, or refused by name. An error besides would
-// end the session of everybody else with the process.
+// Whatever bytes a client sends on a stream: they are taken, or refused by name. Any other error, and a rejection
+// that nobody hears, would end the process, and so the streams of everybody else.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { AppendSession } from '../../src/api/append-session.ts';
 import { checkCommand } from '../../src/api/check.ts';
+import { encodeToken } from '../../src/api/read-token.ts';
+import { Subscription } from '../../src/api/subscription.ts';
 import { systemClock } from '../../src/clock.ts';
-import { AppendCommand, type AppendResult, AppendSessionResponse } from '../../src/gen/proto.ts';
+import { PacelineError } from '../../src/errors.ts';
+import {
+  AppendCommand,
+  type AppendResult,
+  AppendSessionResponse,
+  SubscribeRequest,
+} from '../../src/gen/proto.ts';
 import { type Alone, startAlone } from './alone.ts';
 
 let alone: Alone;
@@ -47,7 +55,7 @@ function changed(bytes: Buffer, { at: anywhere, kind, byte, zeros }: Change): Bu
   return Buffer.concat([before, long, after]);
 }
 
-test('bytes of any kind are a command or refused', () => {
+test('as a command: it is one, or refused', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...bases),
@@ -79,4 +87,32 @@ test('a session refuses lengths and tags of six bytes, and a field 0, and goes o
   await until('all are answered', 5000, () => results.length === malformed.length + 1);
   const bad = malformed.map(() => 'BAD_COMMAND');
   expect(results.map(({ error }) => error?.reason)).toEqual([...bad, undefined]);
+});
+
+test('as the start of a subscription: it begins, or is refused', async () => {
+  const readToken = encodeToken(alone.node, 0, 1);
+  const starts = [
+    { conversation: 'g:x', afterSeq: 3, readToken, credits: 5, viewer: 'v' },
+    { partition: 0, afterIndex: 2, credits: 70_000, readToken },
+    { conversation: 'g:x', afterRev: 3, credits: 2_000_000, readToken: Buffer.from('no token') },
+  ].map((start) => SubscribeRequest.encode({ start }));
+  const begin = (request: Buffer) => {
+    const subscription = new Subscription(alone.node, { write: () => true, fail() {} });
+    try {
+      subscription.take(request);
+    } catch (error) {
+      expect(error).toBeInstanceOf(PacelineError);
+    }
+    subscription.close();
+  };
+  for (const start of starts) begin(start);
+  const changes = fc.array(change, { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(fc.constantFrom(...starts), changes, (start, each) => {
+      begin(each.reduce(changed, start));
+    }),
+    { numRuns: 5000 },
+  );
+  // What they waited for has been said: a rejection that nobody hears fails this file.
+  await new Promise((resolve) => setTimeout(resolve, 50));
 });
