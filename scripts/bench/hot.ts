@@ -43,18 +43,19 @@ export async function measureHot(options: HotOptions): Promise<number> {
   };
   try {
     const others = await connect(usualLoad.conversations);
-    const none: Case = { crowd: 'nobody', client: null, runs: [] };
-    const spread: Case = {
-      ...{ crowd: '512 in 1,000 conversations', client: await connect(usualLoad.conversations) },
-      runs: [],
-    };
-    const hot: Case = { crowd: '512 in one conversation', client: await connect(1), runs: [] };
+    const none = caseOf('nobody', null);
+    const spread = caseOf('512 in 1,000 conversations', await connect(usualLoad.conversations));
+    const hot = caseOf('512 in one conversation', await connect(1));
     await measure([none, spread, hot], others, servers.pids, options);
     return tell([none, spread, hot], spread, hot);
   } finally {
     for (const client of clients) client.kill();
     await servers.stop();
   }
+}
+
+function caseOf(crowd: string, client: ClientProcess | null): Case {
+  return { crowd, client, runs: [] };
 }
 
 async function measure(

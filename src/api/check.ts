@@ -18,7 +18,7 @@ export const frameLimits = {
   atomicBytes: 1024 * 1024,
 } as const;
 
-/** A command with its place, or why it is refused. `partition` undefined: any. */
+/** A command with its place, or why it is refused: where `partition` is given also for being in another one. */
 export function checkCommand(node: Node, bytes: Uint8Array, partition?: number): Placed | Refusal {
   const command = canonicalCommand(bytes);
   if ('reason' in command) return command;

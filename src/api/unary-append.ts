@@ -1,4 +1,4 @@
-// The simple, slow way to append: any node takes one command and sees it through, here or at the
+// The simple, slow way to append: whichever node is asked takes one command and sees it through, here or at the
 // leader, waiting a while for a leader where there is none.
 import type { Clock } from '../clock.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
@@ -13,6 +13,13 @@ const pauseMs = 25;
 
 /** Tags of AppendRequest: field number and wire type. */
 const requestTag = { command: 0x0a, forwarded: 0x10 } as const;
+
+/** An AppendRequest. */
+interface RawRequest {
+  /** As it came; null: there is none. */
+  readonly command: Uint8Array | null;
+  readonly forwarded: boolean;
+}
 
 /** Passes an append on to another node, once. */
 export interface Forwarder {
@@ -43,9 +50,8 @@ export class UnaryAppends {
     this.clock = node.clock;
   }
 
-  /** An AppendResponse for an AppendRequest. Errors: bad input, the sequencer's refusals, NO_LEADER, OUTCOME_UNKNOWN. */
-  async append(bytes: Buffer): Promise<Buffer> {
-    const request = readRequest(bytes);
+  /** An AppendResponse. Errors: bad input, the sequencer's refusals, NO_LEADER, OUTCOME_UNKNOWN. */
+  async append(request: RawRequest): Promise<Buffer> {
     if (request.command === null) {
       const message = 'command is missing';
       throw new PacelineError({ reason: 'BAD_REQUEST', field: 'command', message });
@@ -115,20 +121,16 @@ function mayRepeat(refusal: Refusal, placed: Placed): boolean {
   return reason === 'NOT_LEADER' || reason === 'NO_LEADER';
 }
 
-/** The command as it came; null: there is none. Errors: BAD_REQUEST. */
-function readRequest(bytes: Buffer): { command: Uint8Array | null; forwarded: boolean } {
+/** Throws where the bytes are no AppendRequest. */
+export function readRequest(bytes: Buffer): RawRequest {
   const parts: Uint8Array[] = [];
   let forwarded = false;
-  try {
-    const reader = createReader(bytes);
-    while (reader.pos < reader.len) {
-      const tag = reader.tag();
-      if (tag === requestTag.command) parts.push(reader.bytes());
-      else if (tag === requestTag.forwarded) forwarded = reader.bool();
-      else reader.skipType(tag & 7, 0, tag >>> 3);
-    }
-  } catch {
-    throw notTheMessage();
+  const reader = createReader(bytes);
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    if (tag === requestTag.command) parts.push(reader.bytes());
+    else if (tag === requestTag.forwarded) forwarded = reader.bool();
+    else reader.skipType(tag & 7, 0, tag >>> 3);
   }
   const [first = null] = parts;
   // Several are one: protobuf puts them together so.
@@ -139,10 +141,4 @@ function encodeForwarded(command: Uint8Array): Buffer {
   const writer = createWriter();
   writer.uint32(requestTag.command).bytes(command).uint32(requestTag.forwarded).bool(true);
   return asBuffer(writer.finish());
-}
-
-/** The bytes of a request are not what its rpc takes. */
-export function notTheMessage(): PacelineError {
-  const message = 'the request is not the message this rpc takes';
-  return new PacelineError({ reason: 'BAD_REQUEST', field: 'request', message });
 }

@@ -1,10 +1,11 @@
 // The unary rpcs: decode the request, ask the node, encode the answer. Knows no gRPC.
+import { PacelineError } from '../errors.ts';
 import type { Codec } from '../gen/codec.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Node } from '../node/node.ts';
 import { transferLeadership } from './operator.ts';
 import { heads, partitionMap, read, status } from './queries.ts';
-import { type Forwarder, notTheMessage, UnaryAppends } from './unary-append.ts';
+import { type Forwarder, readRequest, UnaryAppends } from './unary-append.ts';
 
 export interface UnaryMethod {
   readonly path: string;
@@ -15,7 +16,10 @@ export interface UnaryMethod {
 export function createUnaryMethods(node: Node, forwarder: Forwarder): readonly UnaryMethod[] {
   const appends = new UnaryAppends(node, forwarder);
   return [
-    { path: rpcs.append.path, answer: (request) => appends.append(request) },
+    {
+      path: rpcs.append.path,
+      answer: async (request) => appends.append(decode(readRequest, request)),
+    },
     method(rpcs.read, (request) => read(node, request)),
     method(rpcs.batchGetHeads, (request) => heads(node, request)),
     method(rpcs.getPartitionMap, async () => partitionMap(node)),
@@ -36,14 +40,16 @@ function method<Request, RequestInput, Response, ResponseInput>(
 ): UnaryMethod {
   return {
     path: rpc.path,
-    answer: async (request) => rpc.response.encode(await answer(decode(rpc.request, request))),
+    answer: async (request) =>
+      rpc.response.encode(await answer(decode(rpc.request.decode, request))),
   };
 }
 
-function decode<Request, Input>(codec: Codec<Request, Input>, bytes: Buffer): Request {
+function decode<Request>(read: (bytes: Buffer) => Request, bytes: Buffer): Request {
   try {
-    return codec.decode(bytes);
+    return read(bytes);
   } catch {
-    throw notTheMessage();
+    const message = 'the request is not the message this rpc takes';
+    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'request', message });
   }
 }

@@ -187,14 +187,13 @@ export class PacelineClient {
     return new Promise((resolve, reject) => this.appends.start(append, resolve, reject));
   }
 
-  /** undefined: any. */
+  /** undefined: the subscription begins at the next node in turn. */
   private firstServer(subscribe: Subscribe): string | undefined | Promise<string | undefined> {
     const { prefer = 'partition' in subscribe ? 'leader' : 'any', server } = subscribe;
     if (prefer === 'any' || server !== undefined) return undefined;
-    if (this.map.isLoaded) return this.leaderOf(subscribe);
-    const loaded = () => (this.map.isLoaded ? this.leaderOf(subscribe) : undefined);
+    const leader = () => this.leaderOf(subscribe);
     // Where no map is to be had, the subscription finds out for itself.
-    return this.map.refresh().then(loaded, loaded);
+    return this.map.isLoaded ? leader() : this.map.refresh().then(leader, leader);
   }
 
   private leaderOf(subscribe: Subscribe): string | undefined {

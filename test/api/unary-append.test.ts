@@ -1,25 +1,26 @@
 // A unary append, on a real node that is a cluster of its own: the command is taken out of the request as it
 // came, whichever way a client's protobuf wrote it, and the response is an AppendResponse.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { UnaryAppends } from '../../src/api/unary-append.ts';
+import { createUnaryMethods, type UnaryMethod } from '../../src/api/unary.ts';
 import { systemClock } from '../../src/clock.ts';
 import { AppendCommand, AppendRequest, AppendResponse } from '../../src/gen/proto.ts';
+import { rpcs } from '../../src/gen/services.ts';
 import { type Alone, startAlone } from './alone.ts';
 
 let alone: Alone;
-let appends: UnaryAppends;
+let unary: UnaryMethod | undefined;
 
 beforeAll(async () => {
   alone = await startAlone(systemClock);
-  appends = new UnaryAppends(alone.node, {
-    append: () => Promise.reject(new Error('nobody to forward to')),
-  });
+  const forwarder = { append: () => Promise.reject(new Error('nobody to forward to')) };
+  unary = createUnaryMethods(alone.node, forwarder).find(({ path }) => path === rpcs.append.path);
 });
 
 afterAll(() => alone.stop());
 
 async function append(request: Buffer): Promise<AppendResponse> {
-  return AppendResponse.decode(await appends.append(request));
+  if (unary === undefined) throw new Error('there is an rpc to append by');
+  return AppendResponse.decode(await unary.answer(request));
 }
 
 function field(tag: number, bytes: Uint8Array): Buffer {

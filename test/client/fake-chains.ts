@@ -117,7 +117,7 @@ export class FakeChains {
     if (prevClientSeq < chain.last) {
       return { reason: 'CHAIN_PASSED', actual: chain.last, message: 'passed' };
     }
-    return this.policy === 'skip' ? this.skip(append) : 'held';
+    return this.policy === 'skip' ? this.passOver(append) : 'held';
   }
 
   private mark(append: Append): Result {
@@ -127,10 +127,10 @@ export class FakeChains {
       after: this.chain(conversation).last,
       before: seqOf(append),
     });
-    return this.skip(append);
+    return this.passOver(append);
   }
 
-  private skip(append: Append): Result {
+  private passOver(append: Append): Result {
     const chain = this.chain(append.conversation);
     chain.gaps.push({ after: chain.last, upTo: append.prevClientSeq ?? 0 });
     return this.store(append);

@@ -14,7 +14,7 @@ export const lastingSegment = 0;
 const firstSegment = 1;
 const numberBytes = 4;
 // Behind the number, besides the keys that the store gives (keys.ts), whose first bytes are lower:
-//   2 | partition u16 | generation u32   the first entry of that place, u64; placeOf reads it as any key's
+//   2 | partition u16 | generation u32   the first entry of that place, u64; placeOf reads that as in keys.ts
 //   3 | key of a hard state
 const firstEntrySpace = 2;
 const hardStateSpace = 3;
