@@ -10,6 +10,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { InvariantError } from '../../assert.ts';
 import { PacelineError, type Refusal } from '../../errors.ts';
 import type { Node } from '../../node/node.ts';
 import { type ServerStream, type StreamSink, streamPaths } from '../streams.ts';
@@ -47,7 +48,7 @@ export function createApiServer(
     server.addService({ call }, { call: unaryHandler(method, log) });
   }
   for (const [path, open] of streamPaths) {
-    const handler = streamHandler((sink) => open(node, sink));
+    const handler = streamHandler((sink) => open(node, sink), log);
     server.addService({ stream: bidiDefinition(path) }, { stream: handler });
   }
   for (const { definition, handlers } of extra) server.addService(definition, handlers);
@@ -78,11 +79,13 @@ function refusalOf(error: unknown, log: Log): Refusal {
   return { reason: 'INTERNAL', message: 'internal error, logged by the node' };
 }
 
+/** What is thrown ends the stream alone, unless the node may no longer keep its promises. */
 function streamHandler(
   open: (sink: StreamSink) => ServerStream,
+  log: Log,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   return (call: ServerDuplexStream<Buffer, Buffer>) => {
-    const fail = (error: PacelineError) => call.emit('error', toStatus(error));
+    const fail = (refusal: Refusal) => call.emit('error', toStatus(refusal));
     const stream = open({
       write: (response) => call.write(response),
       pause: () => call.pause(),
@@ -95,8 +98,8 @@ function streamHandler(
       try {
         stream.take(bytes);
       } catch (error) {
-        if (!(error instanceof PacelineError)) throw error;
-        fail(error);
+        if (error instanceof InvariantError) throw error;
+        fail(refusalOf(error, log));
       }
     });
     call.on('end', () => stream.endOfRequests());

@@ -1,0 +1,70 @@
+// What nobody has thought of, thrown while a stream's request is taken: that stream ends with INTERNAL, without
+// the error's text, which is logged; the node and the streams of everybody else go on.
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { until } from '../../scripts/harness/until.ts';
+import { createApiServer } from '../../src/api/grpc/server.ts';
+import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
+import { systemClock } from '../../src/clock.ts';
+import { PacelineError } from '../../src/errors.ts';
+import { AppendSessionRequest, AppendSessionResponse } from '../../src/gen/proto.ts';
+import { appendSessionPath } from '../../src/gen/services.ts';
+import { type Alone, startAlone } from './alone.ts';
+
+const logged: Readonly<Record<string, unknown>>[] = [];
+const transport = createGrpcClientTransport();
+let alone: Alone;
+let server: ReturnType<typeof createApiServer>;
+let address: string;
+
+beforeAll(async () => {
+  alone = await startAlone(systemClock);
+  server = createApiServer(alone.node, [], {}, (_event, facts) => logged.push(facts));
+  address = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
+});
+
+afterAll(async () => {
+  transport.close();
+  await server.close();
+  await alone.stop();
+});
+
+const request = AppendSessionRequest.encode({
+  frame: 1,
+  groups: [{ partition: 0, commands: [{ conversation: 'g:one', sender: 's' }] }],
+});
+
+function openSession() {
+  const seqs: number[] = [];
+  const ends: PacelineError[] = [];
+  const stream = transport.openStream(address, appendSessionPath, {
+    onResponse: (bytes) => {
+      const { groups } = AppendSessionResponse.decode(bytes);
+      for (const { results } of groups) seqs.push(...results.map(({ seq }) => Number(seq)));
+    },
+    onEnd: (error) => ends.push(error),
+  });
+  return { stream, seqs, ends };
+}
+
+test('ends that stream alone', async () => {
+  const other = openSession();
+  other.stream.send(request);
+  await until('the other is answered', 5000, () => other.seqs.length === 1);
+
+  vi.spyOn(alone.node, 'submit').mockImplementationOnce(() => {
+    throw new TypeError('secret of the node');
+  });
+  const broken = openSession();
+  broken.stream.send(request);
+  await until('the stream ends', 5000, () => broken.ends.length === 1);
+  expect(broken.ends[0]).toBeInstanceOf(PacelineError);
+  expect(broken.ends[0]).toMatchObject({ reason: 'INTERNAL' });
+  expect(broken.ends[0]?.message).not.toContain('secret');
+  expect(logged).toHaveLength(1);
+  expect(String(logged[0]?.['error'])).toContain('secret of the node');
+
+  other.stream.send(request);
+  await until('the other is answered again', 5000, () => other.seqs.length === 2);
+  expect(other.seqs).toEqual([1, 2]);
+  expect(other.ends).toEqual([]);
+});
