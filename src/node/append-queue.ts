@@ -55,6 +55,8 @@ export class AppendQueue {
   /** Of looks at what commands need: while a write is in flight, each command is looked at once. */
   private round = 0;
   private rowsVersion = 0;
+  /** So many of the first were at hand when something was fetched last; 0 = nothing was since the last pass. */
+  private fetchedFor = 0;
 
   constructor(limits: NodeLimits) {
     this.limits = limits;
@@ -88,11 +90,26 @@ export class AppendQueue {
     this.groups = [];
     this.commands = 0;
     this.bytes = 0;
+    this.fetchedFor = 0;
     return all;
   }
 
-  /** What the next window of commands needs and memory does not have, and what they may let go. */
-  needs(sequencer: Sequencer, holds: Holds, nowMs: number): Needs {
+  /**
+   * What the next window of commands needs and memory does not have, and what they may let go. Where they may be
+   * sequenced, those that came while something was fetched wait for the next pass: others may come while what
+   * they need is fetched, and so on.
+   */
+  needs(sequencer: Sequencer, holds: Holds, nowMs: number, maySequence: boolean): Needs {
+    const { sequenceWindow } = this.limits;
+    const isLimited = maySequence && this.fetchedFor > 0;
+    const needs = this.look(sequencer, holds, nowMs, isLimited ? this.fetchedFor : sequenceWindow);
+    const isReady = needs.rows.length === 0 && needs.entries.size === 0;
+    if (!isReady && !isLimited)
+      this.fetchedFor = Math.min(sequenceWindow, Math.max(1, this.commands));
+    return needs;
+  }
+
+  private look(sequencer: Sequencer, holds: Holds, nowMs: number, window: number): Needs {
     const needs: Needs = { rows: [], entries: new Set() };
     const chains = new Set<readonly HeldCommand[]>();
     const collectChain = (link: Link) => {
@@ -103,15 +120,16 @@ export class AppendQueue {
     };
     if (this.rowsVersion !== sequencer.rowsVersion) this.round += 1;
     this.rowsVersion = sequencer.rowsVersion;
-    let left = this.limits.sequenceWindow;
+    let left = window;
     for (const queued of this.groups) {
       const { group, outcomes } = queued;
       if (queued.round !== this.round) queued.ready = outcomes.length;
       queued.round = this.round;
+      if (group.waitOver !== undefined) left -= 1;
       const [lowest] = group.waitOver?.() ?? [];
       if (lowest !== undefined) collectChain(lowest.link);
       for (let slot = outcomes.length; slot < group.commands.length; slot++) {
-        if (left-- === 0 && !group.atomic) return needs;
+        if (left-- <= 0 && !group.atomic) return needs;
         const item = group.commands[slot];
         if (slot < queued.ready || item === undefined || !isPlaced(item)) continue;
         const isReady = sequencer.collectNeeds(item, nowMs, needs);
@@ -127,13 +145,15 @@ export class AppendQueue {
   sequence(host: SequencingHost): boolean {
     this.round += 1;
     const pass = new Pass(host, this.limits);
-    let left = this.limits.sequenceWindow;
+    let left = this.fetchedFor || this.limits.sequenceWindow;
+    this.fetchedFor = 0;
     let done = 0;
     for (const queued of this.groups) {
       if (left <= 0) break;
       const before = queued.outcomes.length;
       const more = pass.group(queued, left);
-      left -= queued.outcomes.length - before;
+      // What ends a wait counts too, though it has no commands of its own.
+      left -= Math.max(1, queued.outcomes.length - before);
       if (!more) break;
       done += 1;
       this.commands -= queued.group.commands.length;
@@ -178,7 +198,7 @@ class Pass {
       if (this.joins(queued, item, draft)) continue;
       this.settle(queued, item, this.verdict(group, item, draft), draft);
       this.letFollow(item, draft);
-      if (draft.commandBytes >= this.limits.entryBytesTarget) this.close();
+      this.closeFull(draft);
     }
     return outcomes.length === group.commands.length;
   }
@@ -187,6 +207,11 @@ class Pass {
     const { draft } = this;
     this.draft = null;
     if (draft !== null && draft.commands.length > 0) this.host.propose(draft);
+  }
+
+  /** Wherever something joins a draft: an entry that grew on would fit no frame, and no place could name its slots. */
+  private closeFull(draft: Draft): void {
+    if (draft.commandBytes >= this.limits.entryBytesTarget) this.close();
   }
 
   private openDraft(): Draft | null {
@@ -220,6 +245,7 @@ class Pass {
       const draft = this.openDraft();
       if (draft === null) return false;
       this.letGoAll(lowest.rejects ? over : [lowest], draft);
+      this.closeFull(draft);
     }
   }
 

@@ -20,7 +20,7 @@ import {
   encodeCheckpointHeader,
   encodeCommandsHeader,
 } from '../order/header.ts';
-import type { KeyPlace } from '../order/page.ts';
+import { type KeyPlace, slotsMax } from '../order/page.ts';
 import type { FrozenRows, Rows } from '../order/rows.ts';
 import { type Draft, type Needs, Sequencer } from '../order/sequencer.ts';
 import { isFromLeader } from '../raft/raft.ts';
@@ -266,6 +266,7 @@ export class Replica implements SequencingHost {
 
   propose(draft: Draft): void {
     const { columns, commands, commandBytes, timeMs, index } = draft;
+    assert(commands.length <= slotsMax, 'a place can name every slot of an entry');
     const header = encodeCommandsHeader(columns);
     const payload = createPayload(header, commands, commandBytes, this.deps.salt());
     this.append(EntryKind.COMMANDS, timeMs, payload, index);
@@ -305,7 +306,7 @@ export class Replica implements SequencingHost {
     for (let more = true; more && !this.fetching; ) {
       const nowMs = this.deps.time.now(this.deps.clock.monotonicMs());
       if (nowMs === null) return;
-      const needs = this.queue.needs(this.leading, this.holds, nowMs);
+      const needs = this.queue.needs(this.leading, this.holds, nowMs, maySequence);
       if (needs.rows.length > 0 || needs.entries.size > 0) {
         this.fetching = true;
         output.fetch(this, needs);

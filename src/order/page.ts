@@ -63,6 +63,9 @@ export function identityOfBytes(bytes: Uint8Array, start: number, end: number): 
   return identity;
 }
 
+/** As many as a record's slot can tell apart. */
+export const slotsMax = 65_536;
+
 /** Into the record at `at`. */
 export function writePlace(records: Buffer, at: number, { seq, index, slot }: KeyPlace): void {
   records.writeUIntBE(seq, at + seqAt, 6);

@@ -55,6 +55,36 @@ describe('groups', () => {
   });
 });
 
+describe('what memory does not have', () => {
+  const time = Date.UTC(2026, 0, 1);
+  const inOther = (name: string) => group([command({ conversation: `g:${name}`, sender: 's' })]);
+
+  test('is fetched for what is at hand; what comes meanwhile holds nothing up', () => {
+    const leader = new Leader();
+    const cold = (maySequence: boolean) => {
+      const { rows } = leader.queue.needs(leader.sequencer, leader.holds, time, maySequence);
+      return rows.map((row) => {
+        leader.rows.admit(row, null);
+        return 'conversation' in row ? row.conversation : row.kind;
+      });
+    };
+    const groups = ['a', 'b', 'c'].map(inOther);
+    const [a, b, c] = groups;
+    for (const each of [a, b]) if (each !== undefined) leader.queue.push(each);
+    expect(cold(true)).toEqual(['g:a', 'g:b']);
+    if (c !== undefined) leader.queue.push(c);
+    expect(cold(true)).toEqual([]);
+    leader.queue.sequence(leader);
+    expect(leader.log.map(({ commands }) => commands.length)).toEqual([2]);
+    leader.queue.push(inOther('d'));
+    // While nothing may be sequenced, everything is looked at.
+    expect(cold(false)).toEqual(['g:c', 'g:d']);
+    leader.run();
+    leader.commit();
+    expect(groups.map((each) => each.answer())).toEqual([['seq 1'], ['seq 1'], ['seq 1']]);
+  });
+});
+
 describe('limits', () => {
   test('more commands or bytes than the queue takes are BUSY, and what left makes room', () => {
     const leader = new Leader({ queuedCommandsMax: 4, queuedBytesMax: 45 });

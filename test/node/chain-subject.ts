@@ -163,7 +163,7 @@ export class ChainSubject implements Subject, SequencingHost {
 
   private fetch(): void {
     for (let rounds = 0; rounds < 100; rounds++) {
-      const needs = this.queue.needs(this.sequencer, this.holds, startMs + this.clockMs);
+      const needs = this.queue.needs(this.sequencer, this.holds, startMs + this.clockMs, true);
       if (needs.rows.length === 0 && needs.entries.size === 0) return;
       const values = this.store.get(needs.rows.map(({ key }) => key));
       for (const [i, cold] of needs.rows.entries()) this.rows.admit(cold, values[i] ?? null);

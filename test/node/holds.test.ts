@@ -122,6 +122,18 @@ describe('what is held', () => {
     expect((held + 5) * body.length).toBeGreaterThan(holdLimits.nodeBytes - body.length);
     expect(all.answer()?.filter((word) => word === 'SENDER_GAP')).toHaveLength(64 - held);
   });
+
+  it('fills entries of about the target, however many waits end at once', () => {
+    const leader = new Leader({ entryBytesTarget: 400 });
+    const linkOf = (sender: string) =>
+      command({ conversation: 'g:a', sender, clientSeq: 2, prevClientSeq: 1 });
+    const groups = Array.from({ length: 100 }, (_, i) => group([linkOf(`s${i}`)]));
+    submit(leader, ...groups);
+    leader.tick(waitMs);
+    leader.commit();
+    expect(groups.filter((each) => each.answer()?.[0]?.startsWith('seq '))).toHaveLength(100);
+    for (const { commandBytes } of leader.log) expect(commandBytes).toBeLessThan(400 + 100);
+  });
 });
 
 describe('the end of a wait', () => {

@@ -38,7 +38,7 @@ export class Leader implements SequencingHost {
   rounds = 0;
   /** Entries that may still be opened. */
   room = Number.POSITIVE_INFINITY;
-  private readonly rows = new Rows({ windowMs: 1e12, windowBytes: 1e12 });
+  readonly rows = new Rows({ windowMs: 1e12, windowBytes: 1e12 });
   private committed = 0;
 
   constructor(limits: Partial<NodeLimits> = {}) {
@@ -93,7 +93,7 @@ export class Leader implements SequencingHost {
   /** Windows until nothing more can be done now. */
   run(): void {
     for (let more = true; more; ) {
-      const needs = this.queue.needs(this.sequencer, this.holds, time);
+      const needs = this.queue.needs(this.sequencer, this.holds, time, true);
       expect(needs.entries.size).toBe(0);
       for (const cold of needs.rows) this.rows.admit(cold, null);
       more = this.queue.sequence(this);
