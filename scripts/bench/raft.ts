@@ -137,7 +137,7 @@ class Group {
         payload,
         payloadBytes: payloadBytes(payload),
       };
-      if (!this.leader.propose(draft).ok) throw new Error('the leader refused');
+      if (!this.leader.propose(draft, nowMs).ok) throw new Error('the leader refused');
     }
   }
 

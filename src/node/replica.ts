@@ -338,7 +338,8 @@ export class Replica implements SequencingHost {
 
   private append(kind: EntryKind, timeMs: number, payload: EntryPayload, index: number): void {
     const bytes = payloadBytes(payload);
-    const result = this.raft.propose({ kind, timeMs, payload, payloadBytes: bytes });
+    const draft = { kind, timeMs, payload, payloadBytes: bytes };
+    const result = this.raft.propose(draft, this.deps.clock.monotonicMs());
     assert(result.ok && result.index === index, 'a ready leader appends what it sequenced');
     this.uncommittedBytes += bytes;
   }

@@ -68,14 +68,12 @@ class RaftReplica<P> implements Raft<P> {
     this.#leave();
   }
 
-  propose(draft: Draft<P>): ProposeResult {
-    return this.#asLeader(this.#core.nowMs, (leader) => proposeAsLeader(this.#core, leader, draft));
+  propose(draft: Draft<P>, nowMs: number): ProposeResult {
+    return this.#asLeader(nowMs, (leader) => proposeAsLeader(this.#core, leader, draft));
   }
 
-  proposeConfig(change: MembershipChange): ProposeConfigResult {
-    return this.#asLeader(this.#core.nowMs, (leader) =>
-      proposeConfigAsLeader(this.#core, leader, change),
-    );
+  proposeConfig(change: MembershipChange, nowMs: number): ProposeConfigResult {
+    return this.#asLeader(nowMs, (leader) => proposeConfigAsLeader(this.#core, leader, change));
   }
 
   transferLeadership(to: ReplicaId, nowMs: number): TransferResult {

@@ -366,9 +366,9 @@ export interface Raft<P> {
   step(message: RaftMessage<P>, nowMs: number): void;
   tick(nowMs: number): void;
   /** Appends to the leader's log at once; it is sent and persisted by the next effects. */
-  propose(draft: Draft<P>): ProposeResult;
+  propose(draft: Draft<P>, nowMs: number): ProposeResult;
   /** Appends the changed membership, which decides at once. */
-  proposeConfig(change: MembershipChange): ProposeConfigResult;
+  proposeConfig(change: MembershipChange, nowMs: number): ProposeConfigResult;
   /**
    * Hands leadership to `to` (thesis 3.10): the end is a role change, or `transferee` being 0 again while
    * this replica still leads. To itself: ends a transfer under way, where that is still possible.

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { until } from '../../scripts/harness/until.ts';
-import type { Clock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { createPayload } from '../../src/entry.ts';
 import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
 import { Node } from '../../src/node/node.ts';
@@ -62,7 +62,8 @@ export async function propose(node: Node, slotsAt: (index: number) => readonly S
   const { header, commands } = entryOf(slotsAt(index), index);
   const payload = createPayload(header, [commands], commands.length);
   const payloadBytes = header.length + commands.length;
-  raft.propose({ kind: EntryKind.COMMANDS, timeMs: raft.lastTimeMs, payload, payloadBytes });
+  const draft = { kind: EntryKind.COMMANDS, timeMs: raft.lastTimeMs, payload, payloadBytes };
+  raft.propose(draft, systemClock.monotonicMs());
   await until('it is applied', 5000, () => raft.applied >= index);
   return index;
 }

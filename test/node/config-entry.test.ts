@@ -9,7 +9,8 @@ test('a CONFIG entry is folded like an empty one, and the node goes on', async (
   try {
     const { raft } = node.replicaOf(0);
     const added = { type: 'add-learner', id: 2 } as const;
-    const result = raft.proposeConfig({ type: 'change', changes: [added], transition: 'implicit' });
+    const change = { type: 'change', changes: [added], transition: 'implicit' } as const;
+    const result = raft.proposeConfig(change, systemClock.monotonicMs());
     expect(result).toMatchObject({ ok: true });
     await until('the joint membership is left and applied', 5000, () => raft.applied >= 3);
     expect(raft.membership).toMatchObject({ incoming: [1], outgoing: [], learners: [2] });

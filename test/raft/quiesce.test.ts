@@ -51,6 +51,21 @@ describe('a group at rest', () => {
 });
 
 describe('a group asleep', () => {
+  test('goes on with its leader when work comes, however long it has slept', () => {
+    const network = asleep();
+    const leader = network.at(1);
+    // Asleep, it gets no tick.
+    leader.nowMs = network.nowMs + 60_000;
+    leader.propose('b');
+    // The next tick comes before any answer.
+    leader.tickAt(leader.nowMs + 25);
+    expect(leader.raft).toMatchObject({ role: 'leader', term: 1 });
+    network.nowMs = leader.nowMs;
+    network.run(200);
+    expect(network.at(2).raft.commit).toBe(3);
+    expect(network.at(1).raft).toMatchObject({ role: 'leader', term: 1 });
+  });
+
   test.each([
     ['a proposal', (network: Network) => void network.at(1).propose('b')],
     ['a read', (network: Network) => network.at(1).raft.readIndex(1, network.nowMs)],

@@ -323,7 +323,7 @@ export class Replica {
   }
 
   propose(payload: string, payloadBytes?: number): ProposeResult {
-    return this.raft.propose(draft(payload, payloadBytes, this.raft.lastTimeMs));
+    return this.raft.propose(draft(payload, payloadBytes, this.raft.lastTimeMs), this.nowMs);
   }
 
   change(...changes: (readonly [MemberChange['type'], ReplicaId])[]): ProposeConfigResult {
@@ -332,7 +332,7 @@ export class Replica {
   }
 
   proposeConfig(change: MembershipChange): ProposeConfigResult {
-    return this.raft.proposeConfig(change);
+    return this.raft.proposeConfig(change, this.nowMs);
   }
 
   /** Loses whatever was not persisted, but for the `written` oldest steps. */

@@ -125,8 +125,9 @@ function propose({ env }: Context, directive: Directive): void {
 function proposeConfChange({ env }: Context, directive: Directive): void {
   const args = new Arguments(directive, ['v1', 'transition']);
   const node = env.node(args.number(args.exactly(1)[0]));
-  const { raft } = node.replica;
-  const result = raft.proposeConfig(membershipChangeOf(args, directive.input, raft.membership));
+  const { replica } = node;
+  const change = membershipChangeOf(args, directive.input, replica.raft.membership);
+  const result = replica.proposeConfig(change);
   if (!result.ok) throw new Refusal(`refused: ${result.reason}`);
   node.settle();
 }
