@@ -433,7 +433,18 @@ export class Node implements TransportEvents {
     const onFatal = (error: unknown) => this.guard(() => rethrow(error));
     return new Replica(
       {
-        ...{ partition, raft, rows, clock, limits, checkpointLogBytes, time, salt, holdBudget },
+        ...{
+          partition,
+          raft,
+          rows,
+          clock,
+          random,
+          limits,
+          checkpointLogBytes,
+          time,
+          salt,
+          holdBudget,
+        },
         ...{ scanRows, onFatal, address, wake },
       },
       checkpoint?.index ?? 0,

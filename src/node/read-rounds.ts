@@ -2,9 +2,12 @@
 // for an index, confirmed by a round, and waits until this replica has applied it. Where nobody can
 // tell (no leader, or it changed) it asks again until its deadline.
 import type { Clock } from '../clock.ts';
-import type { EntryPayload } from '../entry.ts';
 import { PacelineError } from '../errors.ts';
 import type { Raft } from '../raft/types.ts';
+
+/** How many starts of a node are told apart, and how many reads of one. */
+const starts = 2 ** 32;
+const readsPerStart = 2 ** 20;
 
 interface Read {
   readonly deadlineMs: number;
@@ -12,17 +15,21 @@ interface Read {
   readonly reject: (error: PacelineError) => void;
 }
 
+type ReadingRaft = Pick<Raft<unknown>, 'applied' | 'leader' | 'readIndex'>;
+
 export class ReadRounds {
-  private readonly raft: Raft<EntryPayload>;
+  private readonly raft: ReadingRaft;
   private readonly clock: Clock;
-  private nextContext = 1;
+  private nextContext: number;
   private readonly asked = new Map<number, Read>();
   private unanswered: Read[] = [];
   private confirmed: { readonly index: number; readonly read: Read }[] = [];
 
-  constructor(raft: Raft<EntryPayload>, clock: Clock) {
+  /** `random`, in [0, 1): an answer to a read before the last start is none to a read after it. */
+  constructor(raft: ReadingRaft, clock: Clock, random: () => number) {
     this.raft = raft;
     this.clock = clock;
+    this.nextContext = Math.floor(random() * starts) * readsPerStart + 1;
   }
 
   /** Begins a round for somebody else; its context comes out of the core's read states. */

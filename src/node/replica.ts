@@ -60,6 +60,8 @@ export interface ReplicaDeps {
   readonly raft: Raft<EntryPayload>;
   readonly rows: Rows;
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
   readonly limits: NodeLimits;
   /** Log bytes since the last checkpoint that make the leader propose one. */
   readonly checkpointLogBytes: number;
@@ -121,7 +123,7 @@ export class Replica implements SequencingHost {
     this.checkpointIndex = checkpointIndex;
     this.queue = new AppendQueue(deps.limits);
     this.stamps = new Stamps(deps.time);
-    this.reads = new ReadRounds(deps.raft, deps.clock);
+    this.reads = new ReadRounds(deps.raft, deps.clock, deps.random);
     this.waits = new Waits(() => this.reads.ask());
     this.holds = new Holds(deps.holdBudget);
     this.handover = new Handover(deps.raft);
