@@ -6,7 +6,7 @@ import type { Node } from '../node/node.ts';
 import { SessionOrder } from '../node/session-order.ts';
 import { encodeAnswers, type GroupAnswer, type HeldAnswer } from './answers.ts';
 import { badCommand, checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
-import { type RawFrame, type RawGroup, readFrame } from './frames.ts';
+import { frameLimits, type RawFrame, type RawGroup, readFrame } from './frames.ts';
 
 const unansweredBytesMax = 8 * 1024 * 1024;
 
@@ -27,13 +27,14 @@ export class AppendSession {
     this.write = write;
   }
 
-  /** Throws where the stream has to end: BAD_COMMAND (no frame), BUSY (too much of it is broken). */
+  /** Throws where the stream has to end: BAD_COMMAND (no frame), BATCH_TOO_LARGE (far too many parts), BUSY (too much of it is broken). */
   take(bytes: Buffer): void {
     const frame = readFrame(bytes);
     if (frame === null) {
       const message = 'not an AppendSessionRequest';
       throw new PacelineError({ reason: 'BAD_COMMAND', field: 'frame', message });
     }
+    if (frame.isOverfull) throw new PacelineError(tooManyParts);
     if (this.order.isOverfull) throw new PacelineError(tooManyBroken);
     const refusal = checkFrame(frame) ?? this.checkUnanswered(frame);
     for (const [position, group] of frame.groups.entries()) {
@@ -127,6 +128,13 @@ export class AppendSession {
     if (this.isIdle) this.finished?.();
   }
 }
+
+const tooManyParts: Refusal = {
+  reason: 'BATCH_TOO_LARGE',
+  field: 'groups',
+  limit: frameLimits.commands,
+  message: `a frame has far more than ${frameLimits.commands} commands, the limit: it was not read`,
+};
 
 const tooManyBroken: Refusal = {
   reason: 'BUSY',

@@ -9,14 +9,7 @@ import type { BadCommand } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
 import type { Place } from '../shard.ts';
-import type { RawFrame, RawGroup } from './frames.ts';
-
-export const frameLimits = {
-  commands: 4096,
-  bytes: 1024 * 1024,
-  atomicCommands: 128,
-  atomicBytes: 1024 * 1024,
-} as const;
+import { frameLimits, type RawFrame, type RawGroup } from './frames.ts';
 
 /** A command with its place, or why it is refused: where `partition` is given also for being in another one. */
 export function checkCommand(node: Node, bytes: Uint8Array, partition?: number): Placed | Refusal {
@@ -64,7 +57,8 @@ export function checkPartition(node: Node, partition: number): Refusal | null {
 
 /** Why the whole frame is refused, or null. */
 export function checkFrame(frame: RawFrame): Refusal | null {
-  const commands = frame.groups.reduce((sum, group) => sum + group.commands.length, 0);
+  // A group without commands is answered too.
+  const commands = frame.groups.reduce((sum, group) => sum + (group.commands.length || 1), 0);
   const { commands: commandsMax, bytes: bytesMax } = frameLimits;
   if (commands > commandsMax) return tooLarge('groups', commands, commandsMax, 'commands');
   if (frame.bytes > bytesMax && commands > 1) {

@@ -1,6 +1,16 @@
 // An AppendSession frame from its bytes to raw groups, without copying a command.
 import { createReader } from '../gen/wire.ts';
 
+export const frameLimits = {
+  commands: 4096,
+  bytes: 1024 * 1024,
+  atomicCommands: 128,
+  atomicBytes: 1024 * 1024,
+  /** Groups and commands, and names to restart: what has more ends its stream, as each costs work. */
+  parts: 2 * 4096,
+  restarts: 65_536,
+} as const;
+
 export interface RawGroup {
   readonly partition: number;
   readonly atomic: boolean;
@@ -14,6 +24,13 @@ export interface RawFrame {
   readonly frame: number;
   readonly groups: readonly RawGroup[];
   readonly bytes: number;
+  /** It has more parts than are read: it is not whole. */
+  readonly isOverfull: boolean;
+}
+
+interface Count {
+  parts: number;
+  restarts: number;
 }
 
 /** Tags of AppendSessionRequest and AppendGroup: field number and wire type. */
@@ -24,33 +41,43 @@ const groupTag = { partition: 0x10, restart: 0x1a, atomic: 0x20, commands: 0x2a 
 export function readFrame(bytes: Buffer): RawFrame | null {
   try {
     const reader = createReader(bytes);
+    const count = { parts: 0, restarts: 0 };
     let frame = 0;
     const groups: RawGroup[] = [];
-    while (reader.pos < reader.len) {
+    while (reader.pos < reader.len && !isOver(count)) {
       const tag = reader.uint32();
       if (tag === frameTag.frame) frame = Number(reader.uint64());
-      else if (tag === frameTag.groups) groups.push(readGroup(reader.bytes()));
+      else if (tag === frameTag.groups) groups.push(readGroup(reader.bytes(), count));
       else reader.skipType(tag & 7);
     }
-    return { frame, groups, bytes: bytes.length };
+    return { frame, groups, bytes: bytes.length, isOverfull: isOver(count) };
   } catch {
     return null;
   }
 }
 
-function readGroup(bytes: Uint8Array): RawGroup {
+function isOver({ parts, restarts }: Count): boolean {
+  return parts > frameLimits.parts || restarts > frameLimits.restarts;
+}
+
+function readGroup(bytes: Uint8Array, count: Count): RawGroup {
+  count.parts += 1;
   const reader = createReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   let partition = 0;
   let atomic = false;
   const restart: string[] = [];
   const commands: Uint8Array[] = [];
-  while (reader.pos < reader.len) {
+  while (reader.pos < reader.len && !isOver(count)) {
     const tag = reader.uint32();
-    if (tag === groupTag.commands) commands.push(reader.bytes());
-    else if (tag === groupTag.partition) partition = reader.uint32();
+    if (tag === groupTag.commands) {
+      commands.push(reader.bytes());
+      count.parts += 1;
+    } else if (tag === groupTag.partition) partition = reader.uint32();
     else if (tag === groupTag.atomic) atomic = reader.bool();
-    else if (tag === groupTag.restart) restart.push(reader.string());
-    else reader.skipType(tag & 7);
+    else if (tag === groupTag.restart) {
+      restart.push(reader.string());
+      count.restarts += 1;
+    } else reader.skipType(tag & 7);
   }
   return { partition, atomic, restart, commands, bytes: bytes.length };
 }

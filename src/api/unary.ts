@@ -1,5 +1,5 @@
 // The unary rpcs: decode the request, ask the node, encode the answer. Knows no gRPC.
-import { PacelineError } from '../errors.ts';
+import { PacelineError, type Refusal } from '../errors.ts';
 import type { Codec } from '../gen/codec.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Node } from '../node/node.ts';
@@ -28,6 +28,15 @@ export function createUnaryMethods(node: Node, forwarder: Forwarder): readonly U
   ];
 }
 
+/** More than any that is taken needs; to decode one of as many names as gRPC lets in holds up the node. */
+const requestBytesMax = 1024 * 1024;
+const requestTooLarge: Refusal = {
+  reason: 'BAD_REQUEST',
+  field: 'request',
+  limit: requestBytesMax,
+  message: `the request has more than ${requestBytesMax} bytes, the limit`,
+};
+
 interface UnaryRpc<Request, RequestInput, Response, ResponseInput> {
   readonly path: string;
   readonly request: Codec<Request, RequestInput>;
@@ -40,8 +49,10 @@ function method<Request, RequestInput, Response, ResponseInput>(
 ): UnaryMethod {
   return {
     path: rpc.path,
-    answer: async (request) =>
-      rpc.response.encode(await answer(decode(rpc.request.decode, request))),
+    answer: async (request) => {
+      if (request.length > requestBytesMax) throw new PacelineError(requestTooLarge);
+      return rpc.response.encode(await answer(decode(rpc.request.decode, request)));
+    },
   };
 }
 
