@@ -55,6 +55,9 @@ export class AppendSession {
     frameRefusal: Refusal | null,
   ): void {
     const { node } = this;
+    // What is called later keeps these alone, not the frame.
+    const { bytes: groupBytes } = raw;
+    const number = frame.frame;
     const groupRefusal = frameRefusal ?? checkGroup(node, raw);
     const partition = groupRefusal === null ? raw.partition : undefined;
     const commands = raw.commands.map((bytes) => {
@@ -67,7 +70,7 @@ export class AppendSession {
     const answered = (outcomes: readonly Outcome[]) => {
       const ended = outcomes.map((outcome, slot) => early?.get(slot) ?? outcome);
       for (const { kind } of ended) if (kind === 'held') this.heldCommands += 1;
-      this.answer(frame.frame, position, raw.bytes, ended);
+      this.answer(number, position, groupBytes, ended);
       isAnswered = true;
     };
     let isAnswered = false;
@@ -80,7 +83,7 @@ export class AppendSession {
       session: this.order.nextGroup(),
       done: answered,
       later: (slot, outcome) => {
-        if (isAnswered) this.answerHeld(frame.frame, position, slot, outcome);
+        if (isAnswered) this.answerHeld(number, position, slot, outcome);
         else {
           early ??= new Map();
           early.set(slot, outcome);

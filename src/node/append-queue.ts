@@ -264,7 +264,8 @@ class Pass {
     if (held === null || group.session?.isBroken(item.command.conversation)) return false;
     if (sequencer.judgeRepeat(item.command, draft) !== null) return false;
     const slot = outcomes.length;
-    held.tell.push((outcome) => group.later(slot, outcome));
+    const { later } = group;
+    held.tell.push((outcome) => later(slot, outcome));
     outcomes.push(this.heldOf(held.link));
     return true;
   }
@@ -330,7 +331,9 @@ class Pass {
     const { holds } = this.host;
     const { link } = item.command;
     assert(link !== null, 'only links are held');
-    const tell = (outcome: Final) => group.later(slot, outcome);
+    // Of the group nothing else is kept: its commands are views of their frame.
+    const { later } = group;
+    const tell = (outcome: Final) => later(slot, outcome);
     if (holds.add(item, link, verdict, this.host.nowMs(), tell)) return this.heldOf(link);
     return breakOrder(group, item, senderGap(link.prev ?? 0, verdict.last).refusal);
   }

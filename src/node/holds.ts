@@ -11,9 +11,11 @@ export const holdLimits = {
   chainCommands: 64,
   chainBytes: 1024 * 1024,
   nodeBytes: 16 * 1024 * 1024,
+  /** What one costs besides its bytes, in the node's count. */
+  overheadBytes: 1024,
 } as const;
 
-/** Bytes held by all partitions of a node. */
+/** Bytes of memory held by all partitions of a node. */
 export interface HoldBudget {
   bytes: number;
 }
@@ -75,12 +77,12 @@ export class Holds {
     const chain = this.chains.get(name) ?? { commands: [], bytes: 0 };
     if (chain.commands.length >= holdLimits.chainCommands) return false;
     if (chain.bytes + bytes > holdLimits.chainBytes) return false;
-    if (this.budget.bytes + bytes > holdLimits.nodeBytes) return false;
+    if (this.budget.bytes + bytes + holdLimits.overheadBytes > holdLimits.nodeBytes) return false;
     const { waitMs, rejects } = verdict;
     this.arrivals += 1;
     const arrival = this.arrivals;
     const held = {
-      placed,
+      placed: owned(placed),
       link,
       arrival,
       sinceMs: nowMs,
@@ -93,7 +95,7 @@ export class Holds {
     chain.commands.splice(after < 0 ? chain.commands.length : after, 0, held);
     this.nextDueMs = Math.min(this.nextDueMs, dueMs(held));
     chain.bytes += bytes;
-    this.budget.bytes += bytes;
+    this.budget.bytes += bytes + holdLimits.overheadBytes;
     this.chains.set(name, chain);
     const key = placed.command.identity;
     if (key === '') return true;
@@ -179,7 +181,7 @@ export class Holds {
     for (const held of gone) {
       const { command } = held.placed;
       chain.bytes -= command.bytes.length;
-      this.budget.bytes -= command.bytes.length;
+      this.budget.bytes -= command.bytes.length + holdLimits.overheadBytes;
       if (chain.commands.length === 0) this.chains.delete(nameOf(held.link));
       const key = command.identity;
       if (key === '') continue;
@@ -188,6 +190,11 @@ export class Holds {
       else this.byKey.set(key, others);
     }
   }
+}
+
+/** With bytes of its own: those that came are a view of their frame, which would stay as long as it is held. */
+function owned({ command, shard }: Placed): Placed {
+  return { command: { ...command, bytes: new Uint8Array(command.bytes) }, shard };
 }
 
 function dueMs({ sinceMs, waitMs }: HeldCommand): number {

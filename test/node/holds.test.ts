@@ -123,6 +123,16 @@ describe('what is held', () => {
     expect(all.answer()?.filter((word) => word === 'SENDER_GAP')).toHaveLength(64 - held);
   });
 
+  it('counts for the node with what it costs besides its bytes, until it ends', () => {
+    const leader = new Leader();
+    submit(leader, group([link(2, 1)]), group([link(3, 2)]));
+    const { overheadBytes } = holdLimits;
+    expect(leader.holdBudget.bytes).toBeGreaterThan(2 * overheadBytes);
+    expect(leader.holdBudget.bytes).toBeLessThan(2 * overheadBytes + 200);
+    submit(leader, group([link(1, 0)]));
+    expect(leader.holdBudget.bytes).toBe(0);
+  });
+
   it('fills entries of about the target, however many waits end at once', () => {
     const leader = new Leader({ entryBytesTarget: 400 });
     const linkOf = (sender: string) =>

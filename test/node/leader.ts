@@ -32,7 +32,8 @@ export class Leader implements SequencingHost {
   readonly waits = new Waits(() => ++this.rounds);
   readonly queue: AppendQueue;
   readonly partition = 0;
-  readonly holds = new Holds({ bytes: 0 });
+  readonly holdBudget = { bytes: 0 };
+  readonly holds = new Holds(this.holdBudget);
   /** Of the monotonic clock. */
   clockMs = 0;
   rounds = 0;
