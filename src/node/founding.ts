@@ -74,6 +74,8 @@ export class Founding {
   private readonly newClusterId: () => Uint8Array;
   /** The newest hello of each other node. */
   private readonly hellos = new Map<NodeId, Hello>();
+  /** Who came last with a store that was not founded under that id. */
+  private readonly strange = new Set<NodeId>();
   /** How the offered record differs from what this node was told. */
   private conflict: readonly string[] = [];
 
@@ -107,12 +109,13 @@ export class Founding {
     if (hello.mapping !== cluster.mapping) {
       return `${node} maps shards by ${hello.mapping}, this node by ${cluster.mapping}`;
     }
-    return this.refuseRecord(hello);
+    return this.refuseRecord(hello) ?? this.refuseStore(hello);
   }
 
   /** Takes in a hello that was not refused. */
   take(hello: Hello): FoundingStep {
     this.hellos.set(hello.node, hello);
+    this.strange.delete(hello.node);
     if (this.record !== null) return { kind: 'none' };
     const offered = hello.founding === null ? null : decodeFounding(hello.founding);
     if (offered !== null) {
@@ -120,6 +123,11 @@ export class Founding {
       return this.conflict.length === 0 ? { kind: 'found', record: offered } : { kind: 'none' };
     }
     return this.foundIfAllBlank();
+  }
+
+  /** Its connection is lost: nothing is founded with a store that may be gone. */
+  forget(node: NodeId): void {
+    if (this.record === null) this.hellos.delete(node);
   }
 
   /** The lowest node id founds, once every node has said that it is blank. */
@@ -158,7 +166,8 @@ export class Founding {
   /** Nodes of the founded cluster whose data directory is another one now. */
   strangers(): NodeId[] {
     if (this.record === null) return [];
-    return [...this.hellos.keys()].filter((node) => !this.isTrusted(node));
+    const met = [...this.hellos.keys()].filter((node) => !this.isTrusted(node));
+    return [...new Set([...met, ...this.strange])];
   }
 
   private refuseRecord(hello: Hello): string | null {
@@ -169,6 +178,14 @@ export class Founding {
       return `node ${hello.node} was founded with another cluster of the same name`;
     }
     return null;
+  }
+
+  /** Taken in, its streams would take the place of those of the node that it says it is. */
+  private refuseStore({ node, storeUuid }: Hello): string | null {
+    const founded = this.record?.nodes.get(node);
+    if (founded === undefined || sameBytes(founded, storeUuid)) return null;
+    this.strange.add(node);
+    return `node ${node} has another data directory than it was founded with`;
   }
 }
 

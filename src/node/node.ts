@@ -279,6 +279,7 @@ export class Node implements TransportEvents {
 
   onDisconnected(peer: NodeId, lane: Lane): void {
     this.deps.log('peer disconnected', { peer, lane });
+    this.founding.forget(peer);
     this.wakeSleepers(peer);
   }
 

@@ -186,12 +186,36 @@ describe('a cluster of three', () => {
       expect(blank.founding.waitingFor()).toMatch(/fits this node \(id: told \d, stored none/);
       for (const other of others) {
         expect(other.founding.strangers()).toEqual([wiped]);
-        expect(other.founding.isTrusted(wiped)).toBe(false);
+        expect(other.take(blank.hello(other.config.id))).toMatch('another data directory');
         for (const each of others) {
           if (each !== other) expect(other.founding.isTrusted(each.config.id)).toBe(true);
         }
       }
     }
+  });
+
+  test('a blank store elsewhere that says it is a founded node is refused, and that node is still trusted', () => {
+    const members = [1, 2, 3].map((id) => new Member(id));
+    settle(members);
+    const [one, two] = members;
+    const mistaken = new Member(2, Buffer.alloc(16, 99));
+    expect(one?.take(mistaken.hello(1))).toBe(
+      'node 2 has another data directory than it was founded with',
+    );
+    expect(one?.founding.isTrusted(2)).toBe(true);
+    expect(one?.founding.strangers()).toEqual([2]);
+    expect(two === undefined ? 'no node 2' : one?.take(two.hello(1))).toBeNull();
+    expect(one?.founding.strangers()).toEqual([]);
+  });
+
+  test('nothing is founded with a store that was met and is gone', () => {
+    const [one, wrong, three] = [new Member(1), new Member(2, Buffer.alloc(16, 99)), new Member(3)];
+    one.take(wrong.hello(1));
+    one.founding.forget(2);
+    one.take(three.hello(1));
+    expect(one.adopting).toBeNull();
+    one.take(new Member(2).hello(1));
+    expect(one.adopting?.nodes.get(2)).toEqual(Buffer.alloc(16, 2));
   });
 
   test('two blank stores beside a founded one found nothing', () => {
