@@ -12,11 +12,16 @@ export interface RowRange {
   readonly limit: number;
 }
 
-export type ScanRows = (
-  range: RowRange,
-) => Promise<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>;
+interface Row {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export type ScanRows = (range: RowRange) => Promise<readonly Row[]>;
 
 const atOnce = 128;
+/** A key with it follows the key next. */
+const after = new Uint8Array(1);
 /** After every log time. */
 const endOfTimeMs = Number.MAX_SAFE_INTEGER;
 
@@ -57,26 +62,37 @@ export class Expiries {
   private async load(timeMs: number): Promise<void> {
     const { rows } = this;
     const { version } = rows;
-    const [from, to] = [dueKey(this.nextMs, 0, '', 0), dueKey(endOfTimeMs, 0, '', 0)];
-    const found = await this.scan({ from, to, limit: atOnce });
-    this.loading = false;
-    // A checkpoint written meanwhile moved rows: looked up again.
-    if (rows.version !== version) return;
-    const all = new Map<string, Due | null>();
-    for (const { key, value } of found) {
-      const name = Buffer.prototype.latin1Slice.call(key);
-      all.set(name, { ...readDueKey(key), releases: decodeDue(value) });
+    const to = dueKey(endOfTimeMs, 0, '', 0);
+    let from: Uint8Array | null = dueKey(this.nextMs, 0, '', 0);
+    while (from !== null) {
+      const found = await this.scan({ from, to, limit: atOnce });
+      // A checkpoint written meanwhile moved rows: looked up again.
+      from = rows.version === version ? this.take(found, timeMs) : null;
     }
-    for (const [name, due] of rows.dues.newer()) all.set(name, due);
-    const known = [...all]
-      .flatMap(([, due]) => (due === null || this.proposed.has(nameOf(due)) ? [] : [due]))
+    this.loading = false;
+  }
+
+  /** A page of the rows on disk, with what is newer in memory. Where to look further; null: enough is known. */
+  private take(found: readonly Row[], timeMs: number): Uint8Array | null {
+    const newer = new Map(this.rows.dues.newer());
+    const isOpen = (due: Due | null) => due !== null && !this.proposed.has(nameOf(due));
+    const stored = found.flatMap(({ key, value }) => {
+      if (newer.has(Buffer.prototype.latin1Slice.call(key))) return [];
+      const due = { ...readDueKey(key), releases: decodeDue(value) };
+      return isOpen(due) ? [due] : [];
+    });
+    const last = found.length < atOnce ? undefined : found.at(-1);
+    // All of these have ended, though their rows stay until the next checkpoint.
+    if (last !== undefined && stored.length === 0) return Buffer.concat([last.key, after]);
+    const known = [...stored, ...newer.values()]
+      .filter((due) => due !== null)
+      .filter(isOpen)
       .sort((a, b) => a.dueMs - b.dueMs);
     this.ready = known.filter(({ dueMs }) => dueMs <= timeMs).slice(0, atOnce);
     const later = known[this.ready.length]?.dueMs ?? endOfTimeMs;
-    const last = found.at(-1);
-    const beyond =
-      found.length < atOnce || last === undefined ? endOfTimeMs : readDueKey(last.key).dueMs;
+    const beyond = last === undefined ? endOfTimeMs : readDueKey(last.key).dueMs;
     this.nextMs = Math.min(later, beyond);
+    return null;
   }
 
   private groupOf(due: Due): Group {
