@@ -5,7 +5,14 @@ import { type Final, type Group, type Outcome, refuseGroup } from '../node/group
 import type { Node } from '../node/node.ts';
 import { SessionOrder } from '../node/session-order.ts';
 import { encodeAnswers, type GroupAnswer, type HeldAnswer } from './answers.ts';
-import { badCommand, checkAtomic, checkCommand, checkFrame, checkGroup } from './check.ts';
+import {
+  badCommand,
+  checkAtomic,
+  checkCommand,
+  checkConversation,
+  checkFrame,
+  checkGroup,
+} from './check.ts';
 import { frameLimits, type RawFrame, type RawGroup, readFrame } from './frames.ts';
 
 const unansweredBytesMax = 8 * 1024 * 1024;
@@ -79,7 +86,7 @@ export class AppendSession {
       commands,
       bytes: raw.bytes,
       atomic: raw.atomic,
-      restart: raw.restart,
+      restart: raw.restart.map((name) => canonicalName(node, name)),
       session: this.order.nextGroup(),
       done: answered,
       later: (slot, outcome) => {
@@ -130,6 +137,12 @@ export class AppendSession {
     this.write(encodeAnswers(this.node, answers, held));
     if (this.isIdle) this.finished?.();
   }
+}
+
+/** As the names of commands are kept; what is no name restarts nothing. */
+function canonicalName(node: Node, name: string): string {
+  const place = checkConversation(node, name);
+  return 'shard' in place ? place.text : name;
 }
 
 const tooManyParts: Refusal = {

@@ -66,6 +66,26 @@ test('groups without commands count: with too many of them, a command is refused
   expect(reasons).toEqual(['BATCH_TOO_LARGE']);
 });
 
+test('a conversation is restarted under any name that it may be appended by', async () => {
+  const answers: (string | number)[] = [];
+  const session = new AppendSession(alone.node, (bytes) => {
+    for (const { results } of AppendSessionResponse.decode(bytes).groups) {
+      for (const { error, seq } of results) answers.push(error?.reason ?? seq.toNumber());
+    }
+  });
+  const [conversation, sender] = ['p:bob~alice', 's'];
+  const groups = [
+    { commands: [{ conversation, sender, expectedSeq: 5 }] },
+    { commands: [{ conversation, sender }] },
+    { restart: [conversation], commands: [{ conversation, sender }] },
+  ];
+  for (const [i, group] of groups.entries()) {
+    session.take(AppendSessionRequest.encode({ frame: i + 1, groups: [group] }));
+    await until('it is answered', 5000, () => answers.length === i + 1);
+  }
+  expect(answers).toEqual(['EXPECTED_SEQ_MISMATCH', 'SESSION_ORDER', 1]);
+});
+
 test('a unary request larger than any may be is not decoded', async () => {
   const forwarder = { append: () => Promise.reject(new Error('nobody to forward to')) };
   const methods = createUnaryMethods(alone.node, forwarder);
