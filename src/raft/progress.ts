@@ -21,6 +21,9 @@ export type Load<P> =
   | { readonly phase: 'loaded'; readonly entries: readonly Entry<P>[] }
   | { readonly phase: 'failed'; readonly retryMs: number };
 
+/** So many election timeouts an append may take to be answered, by a slow lane say, before its follower does not count. */
+const OWED_TIMEOUTS_MAX = 10;
+
 export class Progress<P> {
   readonly id: ReplicaId;
   readonly #heartbeatMs: number;
@@ -45,6 +48,8 @@ export class Progress<P> {
   load: Load<P> = { phase: 'none' };
   /** The newest read round that the follower answered. */
   round = 0;
+  /** Until then it owed no answer, or gave one. */
+  #owesSinceMs: number;
   /** When it last answered in a way that shows it well, for checkQuorum. */
   heardMs: number;
 
@@ -56,6 +61,7 @@ export class Progress<P> {
     this.#inflights = new Inflights(config.inflightAppendsMax, config.inflightBytesMax);
     this.#sentMs = nowMs;
     this.heardMs = nowMs;
+    this.#owesSinceMs = nowMs;
   }
 
   get match(): number {
@@ -117,10 +123,17 @@ export class Progress<P> {
     }
   }
 
+  /** Asleep, it had nothing to answer. */
+  woken(nowMs: number): void {
+    this.heardMs = nowMs;
+    this.#owesSinceMs = nowMs;
+  }
+
   /** It answered an append: it lives, and its disk works. */
   answered(nowMs: number): void {
     this.heardMs = nowMs;
     this.#answeredMs = nowMs;
+    this.#owesSinceMs = nowMs;
   }
 
   /**
@@ -204,8 +217,11 @@ export class Progress<P> {
   alive(lastIndex: number, nowMs: number): void {
     this.#answeredMs = nowMs;
     // One whose disk hangs still answers heartbeats: while it owes an answer, only that counts.
+    // But a slow lane looks the same for a while, and the next leader would only send it all again.
     const owesAnswer = this.#mode === 'replicate' ? this.#inflights.count > 0 : this.#awaiting;
-    if (!owesAnswer) this.heardMs = nowMs;
+    if (!owesAnswer) this.#owesSinceMs = nowMs;
+    const owedMaxMs = this.#electionTimeoutMs * OWED_TIMEOUTS_MAX;
+    if (nowMs - this.#owesSinceMs < owedMaxMs) this.heardMs = nowMs;
     // It owes none while the state is on its way.
     if (this.#request !== null || nowMs - this.#sentMs < this.#heartbeatMs) return;
     // A probe finds out whether the snapshot was installed.

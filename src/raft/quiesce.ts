@@ -49,7 +49,7 @@ export function wakeLeader<P>(core: Core<P>, leader: LeaderState<P>): void {
   leader.quiesced = false;
   leader.heartbeatDueMs = core.nowMs;
   // Nobody was asked for a sign of life meanwhile.
-  for (const follower of leader.followers) follower.heardMs = core.nowMs;
+  for (const follower of leader.followers) follower.woken(core.nowMs);
 }
 
 /** The leader was last known to live at `heardMs`. */

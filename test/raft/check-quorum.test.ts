@@ -39,11 +39,17 @@ describe('a leader', () => {
     const leader = readyLeader();
     leader.propose('a');
     leader.take();
-    for (let ms = 0; ms < 500; ms += 100) {
-      leader.tickAt(leader.nowMs + 100);
-      heartbeatOk(leader, 2);
-      heartbeatOk(leader, 3);
-    }
+    const beatFor = (ms: number) => {
+      for (const endMs = leader.nowMs + ms; leader.nowMs < endMs; ) {
+        leader.tickAt(leader.nowMs + 100);
+        heartbeatOk(leader, 2);
+        heartbeatOk(leader, 3);
+      }
+    };
+    // Ten election timeouts: a slow lane may take as long for an append.
+    beatFor(4900);
+    expect(leader.raft.role).toBe('leader');
+    beatFor(700);
     expect(leader.raft.role).toBe('follower');
   });
 

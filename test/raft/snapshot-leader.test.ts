@@ -202,7 +202,7 @@ describe('while a snapshot is pending', () => {
   test('who answers heartbeats, and never that it installed, does not count', () => {
     const { leader, request } = asked();
     sent(leader, request);
-    for (let i = 0; i < 5; i += 1) beat(leader, 2);
+    for (let i = 0; i < 56; i += 1) beat(leader, 2);
     expect(leader.raft.role).toBe('follower');
   });
 
