@@ -42,13 +42,14 @@ export function createApiServer(
 ): ApiServer {
   const server = new Server(options);
   const forwarder = new GrpcForwarder();
+  const streams = new Set<Fail>();
   for (const method of createUnaryMethods(node, forwarder)) {
     const definition = { ...bidiDefinition(method.path), requestStream: false };
     const call = { ...definition, responseStream: false };
     server.addService({ call }, { call: unaryHandler(method, log) });
   }
   for (const [path, open] of streamPaths) {
-    const handler = streamHandler((sink) => open(node, sink), log);
+    const handler = streamHandler((sink) => open(node, sink), streams, log);
     server.addService({ stream: bidiDefinition(path) }, { stream: handler });
   }
   for (const { definition, handlers } of extra) server.addService(definition, handlers);
@@ -58,6 +59,8 @@ export function createApiServer(
     listen: (address) => listen(server, address),
     close: async () => {
       forwarder.close();
+      // By name: cut off, their callers would only hear that they were cancelled.
+      for (const fail of [...streams]) fail(stopping);
       await shutDown(server);
     },
   };
@@ -79,18 +82,27 @@ function refusalOf(error: unknown, log: Log): Refusal {
   return { reason: 'INTERNAL', message: 'internal error, logged by the node' };
 }
 
+type Fail = (refusal: Refusal) => void;
+
+const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
+
 /** What is thrown ends the stream alone, unless the node may no longer keep its promises. */
 function streamHandler(
   open: (sink: StreamSink) => ServerStream,
+  streams: Set<Fail>,
   log: Log,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   return (call: ServerDuplexStream<Buffer, Buffer>) => {
-    const fail = (refusal: Refusal) => call.emit('error', toStatus(refusal));
+    const fail: Fail = (refusal) => call.emit('error', toStatus(refusal));
+    streams.add(fail);
     const stream = open({
       write: (response) => call.write(response),
       pause: () => call.pause(),
       resume: () => call.resume(),
-      end: () => call.end(),
+      end: () => {
+        streams.delete(fail);
+        call.end();
+      },
       fail,
     });
     call.on('drain', () => stream.drained());
@@ -103,8 +115,12 @@ function streamHandler(
       }
     });
     call.on('end', () => stream.endOfRequests());
-    call.on('error', () => stream.close());
-    call.on('cancelled', () => stream.close());
+    const close = () => {
+      streams.delete(fail);
+      stream.close();
+    };
+    call.on('error', close);
+    call.on('cancelled', close);
   };
 }
 

@@ -1,13 +1,17 @@
-// What nobody has thought of, thrown while a stream's request is taken: that stream ends with INTERNAL, without
-// the error's text, which is logged; the node and the streams of everybody else go on.
+// How streams end that their callers did not end. What nobody has thought of, thrown while a request is taken,
+// ends its stream alone, with INTERNAL and without the error's text, which is logged.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { createApiServer } from '../../src/api/grpc/server.ts';
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
 import { systemClock } from '../../src/clock.ts';
 import { PacelineError } from '../../src/errors.ts';
-import { AppendSessionRequest, AppendSessionResponse } from '../../src/gen/proto.ts';
-import { appendSessionPath } from '../../src/gen/services.ts';
+import {
+  AppendSessionRequest,
+  AppendSessionResponse,
+  SubscribeRequest,
+} from '../../src/gen/proto.ts';
+import { appendSessionPath, subscribePath } from '../../src/gen/services.ts';
 import { type Alone, startAlone } from './alone.ts';
 
 const logged: Readonly<Record<string, unknown>>[] = [];
@@ -46,7 +50,7 @@ function openSession() {
   return { stream, seqs, ends };
 }
 
-test('ends that stream alone', async () => {
+test('what nobody has thought of ends that stream alone', async () => {
   const other = openSession();
   other.stream.send(request);
   await until('the other is answered', 5000, () => other.seqs.length === 1);
@@ -65,6 +69,29 @@ test('ends that stream alone', async () => {
 
   other.stream.send(request);
   await until('the other is answered again', 5000, () => other.seqs.length === 2);
-  expect(other.seqs).toEqual([1, 2]);
+  const [first = 0] = other.seqs;
+  expect(other.seqs).toEqual([first, first + 1]);
   expect(other.ends).toEqual([]);
+});
+
+test('a server that stops says so on every stream', async () => {
+  const closing = createApiServer(alone.node, [], {}, () => {});
+  const at = `127.0.0.1:${await closing.listen('127.0.0.1:0')}`;
+  const ends: string[] = [];
+  let events = 0;
+  const open = (path: string, first: Buffer) => {
+    const stream = transport.openStream(at, path, {
+      onResponse: () => {
+        events += 1;
+      },
+      onEnd: ({ reason }) => ends.push(reason),
+    });
+    stream.send(first);
+  };
+  open(appendSessionPath, request);
+  open(subscribePath, SubscribeRequest.encode({ start: { conversation: 'g:two', credits: 1 } }));
+  await until('both have begun', 5000, () => events >= 2);
+  await closing.close();
+  await until('both have ended', 5000, () => ends.length === 2);
+  expect(ends).toEqual(['STOPPING', 'STOPPING']);
 });
