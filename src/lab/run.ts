@@ -4,6 +4,7 @@
 import { loseFirstVote, loseLast } from './fault-stories.ts';
 import { drawFault, faults } from './faults.ts';
 import { healMs, judge, judgeLiveness, judgeModeration } from './judge.ts';
+import { judgeWaking } from './judge-waking.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { Moderation } from './moderation.ts';
 import { drawShape, type Shape } from './shape.ts';
@@ -79,6 +80,7 @@ async function play(world: World): Promise<Played> {
   if (holds()) judgeLiveness(cluster, isOver());
   const figures = holds() ? await judge(cluster, workload) : { acknowledged };
   if (moderation !== null && holds()) await judgeModeration(cluster, moderation);
+  if (holds()) await judgeWaking(cluster, workload.conversations);
   await world.run(phases.leastMs);
   return {
     shape,

@@ -184,4 +184,12 @@ export const ofRaft: readonly Mutation[] = [
     if (this.probing || this.#match < lastIndex) this.#checkDue = true;`,
     to: '',
   },
+  {
+    name: 'stale-wake',
+    class: '47',
+    says: 'What wakes a leader does not tell it the time, so that its next tick finds nobody heard since it fell asleep.',
+    file: 'src/node/replica.ts',
+    from: 'this.raft.propose(draft, this.deps.clock.monotonicMs())',
+    to: 'this.raft.propose(draft, 0)',
+  },
 ];
