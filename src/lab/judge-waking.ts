@@ -21,6 +21,7 @@ export async function judgeWaking(
   );
   await world.run(world.nowMs + sleepMs);
   const before = asleep(cluster);
+  const livesBefore = lives(cluster);
   if (before.size === 0) return;
   const { client } = cluster.addClient('waker', { timeoutMs });
   const appends = conversations.map((conversation) => {
@@ -28,6 +29,8 @@ export async function judgeWaking(
   });
   await readToEnd(world, Promise.allSettled(appends));
   await world.run(world.nowMs + electionMs);
+  // A process ended, by damage that only now was looked at say.
+  if (lives(cluster) !== livesBefore) return;
   for (const [partition, term] of before) {
     const now = Math.max(
       ...cluster.healthy.map(({ node }) => node?.replicas[partition]?.raft.term ?? 0),
@@ -36,6 +39,10 @@ export async function judgeWaking(
     const detail = `partition ${partition} slept in term ${term}, and was woken into term ${now}`;
     world.break('work finds its leader leading', detail);
   }
+}
+
+function lives({ nodes }: LabCluster): string {
+  return nodes.map(({ machine }) => `${machine.incarnation} ${machine.alive}`).join();
 }
 
 /** The terms of those partitions that sleep and are where they shall be: others may be moved as they wake. */

@@ -10,7 +10,7 @@ import type { LoadRequest, PersistStep } from '../raft/types.ts';
 import type { Batch, Checkpoint, Store } from '../storage/types.ts';
 import type { NodeId, PeerMessage, Transport } from '../transport/types.ts';
 import type { NodeLimits } from './config.ts';
-import { Outbox } from './outbox.ts';
+import { PeerFrames } from './peer-frames.ts';
 import type { Replica, TurnOutput } from './replica.ts';
 
 /** On a disk that takes its time, followers hear of a commit by the next turn after this. */
@@ -49,7 +49,7 @@ export interface TurnDeps {
 
 export class TurnLoop implements TurnOutput {
   private readonly deps: TurnDeps;
-  private readonly outbox: Outbox;
+  private readonly frames: PeerFrames;
   private readonly woken = new Set<Replica>();
   /** What the commands at hand need, gathered in a turn. */
   private readonly fetches: Fetch[] = [];
@@ -57,7 +57,7 @@ export class TurnLoop implements TurnOutput {
   private readonly gated = new Set<Replica>();
   /** The partition whose replica has its turn. */
   private current = 0;
-  /** When the oldest of what the outbox holds back was to be sent. */
+  /** When the oldest of what the frames hold back was to be sent. */
   private heldSinceMs = Number.POSITIVE_INFINITY;
   private scheduled = false;
   private running = false;
@@ -68,7 +68,7 @@ export class TurnLoop implements TurnOutput {
 
   constructor(deps: TurnDeps) {
     this.deps = deps;
-    this.outbox = new Outbox(deps.self, deps.limits.frameBytesMax);
+    this.frames = new PeerFrames(deps.self, deps.limits.frameBytesMax);
   }
 
   wake(replica: Replica): void {
@@ -78,7 +78,7 @@ export class TurnLoop implements TurnOutput {
 
   /** What a turn has held back for the next one leaves with this at the latest. */
   tick(): void {
-    if (this.outbox.holdsBack) this.schedule();
+    if (this.frames.holdsBack) this.schedule();
   }
 
   /** One empty frame to each peer. */
@@ -99,7 +99,7 @@ export class TurnLoop implements TurnOutput {
   // TurnOutput
 
   send(message: PeerMessage): void {
-    this.outbox.put(this.current, message);
+    this.frames.put(this.current, message);
   }
 
   persist(replica: Replica, step: PersistStep<EntryPayload>): void {
@@ -163,10 +163,10 @@ export class TurnLoop implements TurnOutput {
     const nowMs = clock.monotonicMs();
     // The end of the write in flight is a turn, and mostly one with entries to send.
     const mayHold = this.writing !== null && nowMs < this.heldSinceMs + heldMaxMs;
-    this.outbox.drain(mayHold, (to, lane, frame) => {
+    this.frames.drain(mayHold, (to, lane, frame) => {
       if (trusted(to)) transport.send(to, lane, { wallMs, ...frame });
     });
-    if (!this.outbox.holdsBack) this.heldSinceMs = Number.POSITIVE_INFINITY;
+    if (!this.frames.holdsBack) this.heldSinceMs = Number.POSITIVE_INFINITY;
     else this.heldSinceMs = Math.min(this.heldSinceMs, nowMs);
   }
 

@@ -117,7 +117,7 @@ export interface LeaderState<P> {
 export type RoleState<P> = FollowerState | PreCandidateState | CandidateState | LeaderState<P>;
 
 /** What the next drain hands out, and what has been promised to leave later. */
-export interface Outbox<P> {
+export interface Outputs<P> {
   send: RaftMessage<P>[];
   /** Promises: they leave once everything that was to be written when they were made is durable. */
   gated: RaftMessage<P>[];
@@ -149,7 +149,7 @@ export interface Core<P> {
   readonly log: Log<P>;
   /** Changes with the log only: appendToLog, truncateLog, restoreLog. */
   readonly memberships: MembershipLog;
-  readonly outbox: Outbox<P>;
+  readonly outputs: Outputs<P>;
   term: number;
   /** 0 = none in this term. */
   votedFor: ReplicaId;
@@ -183,29 +183,29 @@ export function leaderOf<P>(core: Core<P>): ReplicaId {
 }
 
 export function send<P>(core: Core<P>, message: RaftMessage<P>): void {
-  core.outbox.send.push(message);
+  core.outputs.send.push(message);
 }
 
 /** Lets a promise leave once all that it rests on is durable. */
 export function sendWhenDurable<P>(core: Core<P>, message: RaftMessage<P>): void {
-  core.outbox.gated.push(message);
+  core.outputs.gated.push(message);
 }
 
 /** Everything up to `match` is the leader's log, and leaves as that once it is durable. */
 export function acknowledge<P>(core: Core<P>, leader: ReplicaId, match: number): void {
-  const { self: from, term, outbox } = core;
-  const newest = outbox.gated.at(-1);
+  const { self: from, term, outputs } = core;
+  const newest = outputs.gated.at(-1);
   // Of several acknowledgements that leave together the highest says it all.
   if (newest?.type === 'AppendOk' && newest.to === leader) {
     if (newest.match >= match) return;
-    outbox.gated.pop();
+    outputs.gated.pop();
   }
   sendWhenDurable(core, { type: 'AppendOk', from, to: leader, term, match });
 }
 
 /** Appends to the log; the step that the next drain hands out writes it. */
 export function appendToLog<P>(core: Core<P>, entry: Entry<P>): void {
-  core.log.append(entry, core.outbox.nextSeq);
+  core.log.append(entry, core.outputs.nextSeq);
   if (entry.kind !== EntryKind.CONFIG) return;
   core.memberships.append(entry.index, core.readMembership(entry.payload));
 }
@@ -218,11 +218,11 @@ export function truncateLog<P>(core: Core<P>, index: number): void {
 
 /** The snapshot takes the place of the log, and of all that was committed; the next step writes it. */
 export function restoreLog<P>(core: Core<P>, snapshot: Snapshot): void {
-  const { log, memberships, outbox } = core;
+  const { log, memberships, outputs } = core;
   assert(snapshot.index > core.commit, 'nothing committed here is replaced');
-  log.restore(snapshot, outbox.nextSeq);
+  log.restore(snapshot, outputs.nextSeq);
   memberships.restore(snapshot.index, snapshot.membership);
   core.commit = snapshot.index;
-  outbox.committedIndex = snapshot.index;
-  outbox.restoring = snapshot;
+  outputs.committedIndex = snapshot.index;
+  outputs.restoring = snapshot;
 }

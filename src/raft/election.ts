@@ -105,7 +105,7 @@ function countVotes<P>(core: Core<P>, state: PreCandidateState | CandidateState)
 export function countSelfVote<P>(core: Core<P>): void {
   const { state } = core;
   if (state.role !== 'candidate' || state.granted.has(core.self)) return;
-  if (core.outbox.persistedSeq < state.selfVoteSeq) return;
+  if (core.outputs.persistedSeq < state.selfVoteSeq) return;
   state.granted.add(core.self);
   settleVote(core, state);
 }

@@ -324,7 +324,7 @@ function peerDown<P>(core: Core<P>, replica: ReplicaId): void {
 
 function markApplied<P>(core: Core<P>, index: number): void {
   assert(index >= core.applied, 'what was applied stays applied');
-  assert(index <= core.outbox.committedIndex, 'only what was handed out is applied');
+  assert(index <= core.outputs.committedIndex, 'only what was handed out is applied');
   core.applied = index;
   core.log.evict(index, core.config.memoryBytesMax);
   core.memberships.applied(index);

@@ -22,7 +22,7 @@ export function readIndex<P>(core: Core<P>, context: number): void {
     const { self: from, term } = core;
     send(core, { type: 'ReadIndex', from, to: state.leader, term, context });
   } else {
-    core.outbox.reads.push({ context, index: null });
+    core.outputs.reads.push({ context, index: null });
   }
 }
 
@@ -39,7 +39,7 @@ export function onReadIndexReply<P>(
 ): void {
   // One that is not waited for any more was answered already.
   if (!follower.forwarded.delete(message.context)) return;
-  core.outbox.reads.push({ context: message.context, index: message.index });
+  core.outputs.reads.push({ context: message.context, index: message.index });
 }
 
 /** Ends forwarded reads whose question or answer must have been lost. */
@@ -47,7 +47,7 @@ export function expireForwardedReads<P>(core: Core<P>, follower: FollowerState):
   for (const [context, deadlineMs] of follower.forwarded) {
     if (deadlineMs > core.nowMs) return;
     follower.forwarded.delete(context);
-    core.outbox.reads.push({ context, index: null });
+    core.outputs.reads.push({ context, index: null });
   }
 }
 
@@ -118,7 +118,7 @@ export function leaseUntilMs<P>({ reads, timeoutNowSent }: LeaderState<P>): numb
 export function endReads<P>(core: Core<P>): void {
   const { state } = core;
   if (state.role === 'follower') {
-    for (const context of state.forwarded.keys()) core.outbox.reads.push({ context, index: null });
+    for (const context of state.forwarded.keys()) core.outputs.reads.push({ context, index: null });
     state.forwarded.clear();
   } else if (state.role === 'leader') {
     const { early, fresh, batches } = state.reads;
@@ -142,7 +142,7 @@ function takeIn<P>(core: Core<P>, leader: LeaderState<P>, read: PendingRead): vo
 
 function answer<P>(core: Core<P>, read: PendingRead, index: number | null): void {
   const { context } = read;
-  if (read.from === core.self) core.outbox.reads.push({ context, index });
+  if (read.from === core.self) core.outputs.reads.push({ context, index });
   else {
     const { self: from, term } = core;
     send(core, { type: 'ReadIndexReply', from, to: read.from, term, context, index });

@@ -105,14 +105,14 @@ export function sendAppends<P>(core: Core<P>, leader: LeaderState<P>): void {
       askForSnapshot(core, follower);
       continue;
     }
-    const before = core.outbox.send.length;
+    const before = core.outputs.send.length;
     while (follower.next <= core.log.lastIndex && !follower.paused) {
       const batch: Batch<P> | null = batchFor(core, follower, shared);
       if (batch === null) break;
       if (batch.fromIndex >= core.log.firstIndex) shared = batch;
       sendAppend(core, follower, batch);
     }
-    if (core.outbox.send.length > before) continue;
+    if (core.outputs.send.length > before) continue;
     if (follower.wantsEmptyAppend(core.commit)) sendAppend(core, follower, emptyBatch(follower));
     else if (follower.wantsCommit(core.commit)) sendCommit(core, follower);
   }
@@ -185,7 +185,7 @@ function askForLoad<P>(core: Core<P>, follower: Progress<P>): null {
     bytesMax: core.config.appendBytesMax,
   };
   follower.load = { phase: 'asked', request };
-  core.outbox.loads.push(request);
+  core.outputs.loads.push(request);
   return null;
 }
 

@@ -77,7 +77,7 @@ export function becomeCandidate<P>(core: Core<P>): void {
     granted: new Set(),
     refused: new Set(),
     deadlineMs: core.nowMs + randomTimeoutMs(core),
-    selfVoteSeq: core.outbox.nextSeq,
+    selfVoteSeq: core.outputs.nextSeq,
   };
 }
 
@@ -112,21 +112,21 @@ function enterTerm<P>(core: Core<P>, term: number): void {
   assert(term > core.term, 'the term never falls');
   core.term = term;
   core.votedFor = 0;
-  core.outbox.hardStateChanged = true;
+  core.outputs.hardStateChanged = true;
   // Promises of the earlier term that have not left are void: what they vouch for may change before
   // the drain. Those handed out with a step rest on that step alone and may still leave.
-  core.outbox.gated = [];
+  core.outputs.gated = [];
 }
 
 /** Those that have not left: the log they tell of may change before the drain, and nobody is to answer. */
-function dropVoteRequests<P>({ outbox }: Core<P>): void {
-  outbox.gated = outbox.gated.filter(({ type }) => type !== 'Vote');
+function dropVoteRequests<P>({ outputs }: Core<P>): void {
+  outputs.gated = outputs.gated.filter(({ type }) => type !== 'Vote');
 }
 
 export function vote<P>(core: Core<P>, candidate: ReplicaId): void {
   assert(core.votedFor === 0, 'a vote is given once a term');
   core.votedFor = candidate;
-  core.outbox.hardStateChanged = true;
+  core.outputs.hardStateChanged = true;
 }
 
 /**

@@ -18,7 +18,7 @@ export function askForSnapshot<P>(core: Core<P>, follower: Progress<P>): void {
   if (!follower.wantsSnapshot(core.nowMs)) return;
   const request: SnapshotRequest = { to: follower.id, index: core.log.boundary };
   follower.needsSnapshot(request);
-  core.outbox.snapshots.push(request);
+  core.outputs.snapshots.push(request);
 }
 
 export function onSnapshotSent<P>(

@@ -33,7 +33,7 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
     readMembership: options.readMembership,
     log,
     memberships: membershipsOf(options),
-    outbox: {
+    outputs: {
       send: [],
       gated: [],
       held: [],

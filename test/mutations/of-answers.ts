@@ -22,7 +22,7 @@ const anyCampaign: Patch = {
 
 const ownVoteByAnyWrite: Patch = {
   file: 'src/raft/election.ts',
-  from: 'if (core.outbox.persistedSeq < state.selfVoteSeq) return;',
+  from: 'if (core.outputs.persistedSeq < state.selfVoteSeq) return;',
   to: '',
 };
 

@@ -2,18 +2,18 @@
 // same peer and is told once, by the newest Append or Commit; nothing else waits.
 import { expect, test } from 'vitest';
 import { createPayload } from '../../src/entry.ts';
-import { Outbox } from '../../src/node/outbox.ts';
+import { PeerFrames } from '../../src/node/peer-frames.ts';
 import { EntryKind } from '../../src/raft/types.ts';
 import type { Lane, NodeId, PeerMessage } from '../../src/transport/types.ts';
 import { heartbeat } from './one-of-three.ts';
 
 test('heartbeats of all partitions to a peer leave in one frame', () => {
-  const outbox = new Outbox(1, 1024);
+  const toPeers = new PeerFrames(1, 1024);
   for (let partition = 0; partition < 500; partition += 1) {
-    for (const to of [2, 3]) outbox.put(partition, heartbeat(1, 1, to));
+    for (const to of [2, 3]) toPeers.put(partition, heartbeat(1, 1, to));
   }
   const frames: string[] = [];
-  outbox.drain(false, (to, lane, { messages }) => frames.push(`${to} ${lane} ${messages.length}`));
+  toPeers.drain(false, (to, lane, { messages }) => frames.push(`${to} ${lane} ${messages.length}`));
   expect(frames).toEqual(['2 control 500', '3 control 500']);
 });
 
@@ -32,52 +32,52 @@ test('acknowledgements share a small frame of entries to the same peer, and neve
 });
 
 test('a commit leaves at once where nothing may be held back', () => {
-  const outbox = new Outbox(1, 1000);
-  outbox.put(7, commit(2, 5));
-  expect(drained(outbox, false)).toEqual(['2 data 7:Commit 5']);
-  expect(outbox.holdsBack).toBe(false);
-  expect(drained(outbox, false)).toEqual([]);
+  const toPeers = new PeerFrames(1, 1000);
+  toPeers.put(7, commit(2, 5));
+  expect(drained(toPeers, false)).toEqual(['2 data 7:Commit 5']);
+  expect(toPeers.holdsBack).toBe(false);
+  expect(drained(toPeers, false)).toEqual([]);
 });
 
 test('a commit that may be held back leaves behind the next entries to its peer', () => {
-  const outbox = new Outbox(1, 1000);
-  outbox.put(7, commit(2, 5));
-  outbox.put(7, commit(3, 5));
-  outbox.put(8, heartbeat(1, 1, 2));
-  expect(drained(outbox, true)).toEqual(['2 control 8:Heartbeat']);
-  expect(outbox.holdsBack).toBe(true);
-  outbox.put(9, append(2, 1, 100));
-  expect(drained(outbox, true)).toEqual(['2 data 9:Append 1@1 7:Commit 5']);
-  expect(outbox.holdsBack).toBe(true);
-  expect(drained(outbox, false)).toEqual(['3 data 7:Commit 5']);
-  expect(outbox.holdsBack).toBe(false);
+  const toPeers = new PeerFrames(1, 1000);
+  toPeers.put(7, commit(2, 5));
+  toPeers.put(7, commit(3, 5));
+  toPeers.put(8, heartbeat(1, 1, 2));
+  expect(drained(toPeers, true)).toEqual(['2 control 8:Heartbeat']);
+  expect(toPeers.holdsBack).toBe(true);
+  toPeers.put(9, append(2, 1, 100));
+  expect(drained(toPeers, true)).toEqual(['2 data 9:Append 1@1 7:Commit 5']);
+  expect(toPeers.holdsBack).toBe(true);
+  expect(drained(toPeers, false)).toEqual(['3 data 7:Commit 5']);
+  expect(toPeers.holdsBack).toBe(false);
 });
 
 test('of one replica only the newest commit is told, by its entries where there are any', () => {
-  const outbox = new Outbox(1, 1000);
-  outbox.put(7, commit(2, 5));
-  outbox.put(7, commit(2, 6));
-  outbox.put(8, commit(2, 3));
-  expect(drained(outbox, true)).toEqual([]);
-  outbox.put(7, append(2, 7, 100));
-  expect(drained(outbox, true)).toEqual(['2 data 7:Append 1@7 8:Commit 3']);
+  const toPeers = new PeerFrames(1, 1000);
+  toPeers.put(7, commit(2, 5));
+  toPeers.put(7, commit(2, 6));
+  toPeers.put(8, commit(2, 3));
+  expect(drained(toPeers, true)).toEqual([]);
+  toPeers.put(7, append(2, 7, 100));
+  expect(drained(toPeers, true)).toEqual(['2 data 7:Append 1@7 8:Commit 3']);
 });
 
 test('an Append without entries waits for nothing, as its answer is waited for, and takes the place of a commit', () => {
-  const outbox = new Outbox(1, 1000);
-  outbox.put(7, commit(2, 5));
-  outbox.put(8, commit(2, 3));
-  outbox.put(7, append(2, 6));
-  expect(drained(outbox, true)).toEqual(['2 data 7:Append 0@6 8:Commit 3']);
-  outbox.put(7, append(2, 6));
-  outbox.put(7, commit(2, 7));
-  expect(drained(outbox, false)).toEqual(['2 data 7:Append 0@6 7:Commit 7']);
+  const toPeers = new PeerFrames(1, 1000);
+  toPeers.put(7, commit(2, 5));
+  toPeers.put(8, commit(2, 3));
+  toPeers.put(7, append(2, 6));
+  expect(drained(toPeers, true)).toEqual(['2 data 7:Append 0@6 8:Commit 3']);
+  toPeers.put(7, append(2, 6));
+  toPeers.put(7, commit(2, 7));
+  expect(drained(toPeers, false)).toEqual(['2 data 7:Append 0@6 7:Commit 7']);
 });
 
 /** What leaves: peer, lane, and of each message its partition, kind and commit. */
-function drained(outbox: Outbox, mayHold: boolean): string[] {
+function drained(toPeers: PeerFrames, mayHold: boolean): string[] {
   const frames: string[] = [];
-  outbox.drain(mayHold, (to: NodeId, lane: Lane, { partitions, messages }) => {
+  toPeers.drain(mayHold, (to: NodeId, lane: Lane, { partitions, messages }) => {
     const all = messages.map((message, i) => {
       const { type } = message;
       const of = type === 'Append' ? ` ${message.entries.length}@${message.commit}` : '';
@@ -89,10 +89,10 @@ function drained(outbox: Outbox, mayHold: boolean): string[] {
 }
 
 function framesOf(messages: readonly PeerMessage[]): string[] {
-  const outbox = new Outbox(1, 1024 * 1024);
-  for (const message of messages) outbox.put(0, message);
+  const toPeers = new PeerFrames(1, 1024 * 1024);
+  for (const message of messages) toPeers.put(0, message);
   const frames: string[] = [];
-  outbox.drain(false, (to, lane, frame) => {
+  toPeers.drain(false, (to, lane, frame) => {
     expect(frame.partitions).toHaveLength(frame.messages.length);
     frames.push(`${to} ${lane} ${frame.messages.length}`);
   });

@@ -25,7 +25,7 @@ interface Lanes {
 /** A frame of more entries is bulk. */
 const sharedBytesMax = 64 * 1024;
 
-export class Outbox {
+export class PeerFrames {
   private readonly self: NodeId;
   private readonly frameBytesMax: number;
   private readonly peers = new Map<NodeId, Lanes>();
