@@ -61,15 +61,16 @@ export interface Refusal extends ErrorDetails {
 export class PacelineError extends Error implements Refusal {
   override readonly name = 'PacelineError';
   readonly reason: Reason;
-  readonly field?: string;
-  readonly limit?: number;
-  readonly actual?: number;
-  readonly want?: number;
-  readonly min?: number;
-  readonly max?: number;
-  readonly leader?: number;
-  readonly leaderAddress?: string;
-  readonly retryAfterMs?: number;
+  // Declared, not defined: what is absent is not printed either.
+  declare readonly field?: string;
+  declare readonly limit?: number;
+  declare readonly actual?: number;
+  declare readonly want?: number;
+  declare readonly min?: number;
+  declare readonly max?: number;
+  declare readonly leader?: number;
+  declare readonly leaderAddress?: string;
+  declare readonly retryAfterMs?: number;
 
   constructor(refusal: Refusal) {
     super(refusal.message);
