@@ -1,12 +1,14 @@
 // `paceline dev`: a whole cluster on this machine, each node a real process; data is kept between
 // runs. Says when it is ready and what to type next, reports a node that dies, stops all on Ctrl-C.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { PacelineError } from '../errors.ts';
 import { connect } from './connect.ts';
+import { forget, makeDataDirectory } from './data-directory.ts';
 import { demoConversation, startDemo } from './demo.ts';
+import { type DevNode, lastWords, nodeOf, start, stopAll } from './dev-node.ts';
 import { note, say, sayJson } from './output.ts';
+import { checkPorts } from './ports.ts';
+import { partitionsOf } from './settings.ts';
 import { type ClusterStatus, clusterStatus } from './status.ts';
 
 export interface DevFlags {
@@ -20,79 +22,66 @@ export interface DevFlags {
   readonly demo: boolean;
 }
 
-interface DevNode {
-  readonly id: number;
-  readonly address: string;
-  readonly arguments: readonly string[];
-  readonly logFile: string;
-  child: ChildProcess | null;
-}
-
 const restartMs = 1000;
-const stopMs = 5000;
 const pollMs = 50;
 const explainMs = 10_000;
 
 export async function dev(flags: DevFlags): Promise<void> {
-  if (flags.fresh) rmSync(flags.data, { recursive: true, force: true });
-  mkdirSync(flags.data, { recursive: true });
-  const nodes = plan(flags);
+  const nodes = await prepare(flags);
   let stopping = false;
+  let wasReady = false;
   let demo: { stop(): void } | null = null;
+  let stop: (exitCode: number) => void = () => undefined;
+  const stopped = new Promise<number>((resolve) => {
+    stop = (exitCode) => {
+      if (stopping) return;
+      stopping = true;
+      demo?.stop();
+      stopAll(nodes).then(() => resolve(exitCode));
+    };
+  });
   const run = (node: DevNode) => {
-    const child = start(node);
-    child.on('exit', (code, signal) => {
+    start(node).on('exit', (code, signal) => {
       node.child = null;
       if (stopping) return;
+      if (!wasReady && isFinal(code, flags)) {
+        note(`node ${node.id} cannot start: ${lastWords(node)} (its log: ${node.logFile})`);
+        stop(code ?? 1);
+        return;
+      }
       reportDeath(node, code, signal, flags);
       if (flags.restart) setTimeout(() => stopping || run(node), restartMs);
     });
   };
   for (const node of nodes) run(node);
-  const stopped = new Promise<void>((resolve) => {
-    const stop = () => {
-      if (stopping) return;
-      stopping = true;
-      demo?.stop();
-      stopAll(nodes).then(resolve);
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-  });
+  process.on('SIGINT', () => stop(0));
+  process.on('SIGTERM', () => stop(0));
   const ready = waitUntilReady(nodes, Number(flags.partitions), () => stopping);
   await Promise.race([ready, stopped]);
   if (!stopping) {
+    wasReady = true;
     sayReady(nodes, flags);
     if (withDemo(flags)) demo = startDemo(nodes.map(({ address }) => address));
   }
-  await stopped;
-  process.exit(0);
+  process.exit(await stopped);
 }
 
-function plan(flags: DevFlags): DevNode[] {
+/** Everything that can be wrong is found before anything is deleted or started. */
+async function prepare(flags: DevFlags): Promise<DevNode[]> {
   const count = whole('nodes', flags.nodes, 1, 7);
   const port = whole('port', flags.port, 1, 65_535 - count);
-  const addresses = Array.from({ length: count }, (_, i) => `127.0.0.1:${port + i}`);
-  const peers = addresses.map((address, i) => `${i + 1}=${address}`).join(',');
-  return addresses.map((address, i) => {
-    const id = i + 1;
-    const own = ['--id', String(id), '--listen', address];
-    const data = path.join(flags.data, `node-${id}`);
-    const shared = ['--cluster', 'dev', '--peers', peers, '--partitions', flags.partitions];
-    const logFile = path.join(flags.data, `node-${id}.log`);
-    const all = ['serve', ...own, ...shared, '--data', data];
-    return { id, address, arguments: all, logFile, child: null };
-  });
+  const partitions = partitionsOf(flags.partitions);
+  makeDataDirectory(flags.data);
+  const ports = Array.from({ length: count }, (_, i) => port + i);
+  await checkPorts(ports);
+  if (flags.fresh) await forget(flags.data);
+  const peers = ports.map((each, i) => ({ id: i + 1, address: `127.0.0.1:${each}` }));
+  return peers.map(({ id, address }) => nodeOf(id, address, peers, { ...flags, partitions }));
 }
 
-function start(node: DevNode): ChildProcess {
-  const log = openSync(node.logFile, 'a');
-  const program = process.argv[1] ?? '';
-  const child = spawn(process.execPath, [...process.execArgv, program, ...node.arguments], {
-    stdio: ['ignore', log, log, 'ipc'],
-  });
-  node.child = child;
-  return child;
+/** A node that ended by itself before all were ready never will be; with --restart where its settings are refused. */
+function isFinal(code: number | null, { restart }: DevFlags): boolean {
+  return code === 2 || (code !== null && !restart);
 }
 
 function reportDeath(
@@ -128,7 +117,7 @@ async function waitUntilReady(
   let explained = false;
   while (!gaveUp()) {
     const status = await clusterStatus(client, servers).catch(unreached);
-    if (status !== null && isReady(status, partitions)) break;
+    if (status !== null && isReady(status, nodes, partitions)) break;
     if (!explained && performance.now() - started > explainMs) {
       explained = true;
       explain(status, nodes);
@@ -143,9 +132,12 @@ function unreached(error: unknown): null {
   throw error;
 }
 
-function isReady({ nodes, partitions }: ClusterStatus, count: number): boolean {
-  const allUp = nodes.every(({ up }) => up);
-  return allUp && partitions.length === count && partitions.every(({ ready }) => ready);
+/** Only a status of the processes that were started here counts. */
+function isReady(status: ClusterStatus, nodes: readonly DevNode[], count: number): boolean {
+  const pids = new Map(status.nodes.map(({ id, pid }) => [id, pid]));
+  const allOwn = nodes.every(({ id, child }) => child !== null && pids.get(id) === child.pid);
+  const { partitions } = status;
+  return allOwn && partitions.length === count && partitions.every(({ ready }) => ready);
 }
 
 function explain(status: ClusterStatus | null, nodes: readonly DevNode[]): void {
@@ -181,23 +173,6 @@ function sayReady(nodes: readonly DevNode[], flags: DevFlags): void {
 /** Where a program reads the answers, only what it does itself happens. */
 function withDemo(flags: DevFlags): boolean {
   return flags.demo && !flags.json;
-}
-
-/** SIGTERM, then SIGKILL for what does not end in time. */
-async function stopAll(nodes: readonly DevNode[]): Promise<void> {
-  await Promise.all(
-    nodes.map(({ child }) => {
-      if (child === null) return null;
-      return new Promise<void>((resolve) => {
-        const forced = setTimeout(() => child.kill('SIGKILL'), stopMs);
-        child.on('exit', () => {
-          clearTimeout(forced);
-          resolve();
-        });
-        child.kill('SIGTERM');
-      });
-    }),
-  );
 }
 
 function whole(field: string, text: string, min: number, max: number): number {

@@ -7,8 +7,11 @@ import { randomBytes } from '../hash.ts';
 import { createLog } from '../logger.ts';
 import { Node } from '../node/node.ts';
 import { openStore } from '../storage/level/store.ts';
+import type { Store } from '../storage/types.ts';
 import { createGrpcTransport, peerServerOptions } from '../transport/grpc/grpc-transport.ts';
 import { withCrashPoints } from './crash-points.ts';
+import { makeDataDirectory } from './data-directory.ts';
+import { usage } from './flags.ts';
 import type { ServeSettings } from './settings.ts';
 
 /**
@@ -22,8 +25,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   const { node: config, data, logLevel } = settings;
   const log = createLog(config.id, logLevel);
-  const opened = await openStore({ directory: data });
-  const store = withCrashPoints(opened, process.env['PACELINE_CRASH_AT']);
+  const store = withCrashPoints(await open(data), process.env['PACELINE_CRASH_AT']);
   const transport = createGrpcTransport({
     self: config.id,
     peers: config.nodes,
@@ -50,6 +52,22 @@ export async function serve(settings: ServeSettings): Promise<void> {
   // Started by `paceline dev`: ends with it, however that ended.
   if (process.connected) process.on('disconnect', stop);
   await node.start();
+}
+
+/** What an operator can put right is named by its flag. */
+async function open(directory: string): Promise<Store> {
+  makeDataDirectory(directory);
+  try {
+    return await openStore({ directory });
+  } catch (error) {
+    if (!(error instanceof PacelineError) || !isInUse(error)) throw error;
+    throw usage('data', `"${directory}" is in use by another process`);
+  }
+}
+
+/** Storage says so in words only. */
+function isInUse({ message }: PacelineError): boolean {
+  return message.endsWith('is in use by another process');
 }
 
 async function listen(server: ApiServer, address: string): Promise<void> {

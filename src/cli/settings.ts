@@ -88,10 +88,7 @@ function clusterSettings(flags: ServeFlags): ClusterConfig {
   const { cluster } = flags;
   if (!cluster) throw bad('cluster', 'is missing: the same name for every node');
   const defaults = defaultCluster(cluster);
-  const partitions = whole('partitions', flags.partitions ?? defaults.partitions, 1, shardCount);
-  if ((partitions & (partitions - 1)) !== 0) {
-    throw bad('partitions', `is ${partitions}, it must be a power of two`);
-  }
+  const partitions = partitionsOf(flags.partitions ?? defaults.partitions);
   const mapping = shardMappings.find((each) => each === (flags.mapping ?? defaults.mapping));
   if (mapping === undefined) throw bad('mapping', `must be one of ${shardMappings.join(', ')}`);
   const { windowMs, windowBytes } = defaults.dedupe;
@@ -108,6 +105,13 @@ function clusterSettings(flags: ServeFlags): ClusterConfig {
     throw bad('lease', `"${flags.lease}" is not true or false`);
   }
   return { ...defaults, partitions, mapping, dedupe, lease: flags.lease ?? false };
+}
+
+/** Of flags and files: a power of two. */
+export function partitionsOf(value: string | number): number {
+  const partitions = whole('partitions', value, 1, shardCount);
+  if ((partitions & (partitions - 1)) === 0) return partitions;
+  throw bad('partitions', `is ${partitions}, it must be a power of two`);
 }
 
 /** "1=HOST:PORT,2=HOST:PORT": with or without this node. */

@@ -1,5 +1,5 @@
 // `paceline dev` as a real process: what it says, what it stops, what it keeps.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -119,9 +119,108 @@ describe('dev', () => {
     expect(await running.end('SIGINT')).toBe(0);
   });
 
-  it('names a flag that is wrong: exit code 2', async () => {
-    const running = new Running(['dev', '--nodes', '9']);
+  it('ends with the reason where the data was founded with other settings: exit code 2', async () => {
+    const data = path.join(directory, 'founded');
+    const flags = ['--nodes', '1', '--data', data];
+    const { running } = await dev(...flags, '--partitions', '1');
+    expect(await running.end('SIGINT')).toBe(0);
+    const port = await freePorts(1);
+    const other = new Running(['dev', ...flags, '--partitions', '2', '--port', `${port}`]);
+    expect(await other.end()).toBe(2);
+    expect(other.stderr).toMatch(
+      /^node 1 cannot start: BAD_REQUEST: .*partitions: told 2, stored 1/,
+    );
+    expect(other.stderr).toContain(`(its log: ${data}/node-1.log)\n`);
+  });
+});
+
+describe('dev beside another', () => {
+  const one = ['--nodes', '1', '--partitions', '1'];
+
+  it('refuses a port in use, and does nothing to the cluster that has it', async () => {
+    const data = path.join(directory, 'first');
+    const { running, servers } = await dev(...one, '--data', data);
+    await append(servers, 'g:first');
+    const port = `${servers[0]?.split(':')[1]}`;
+    for (const flags of [[], ['--fresh'], ['--fresh', '--data', path.join(directory, 'second')]]) {
+      const second = new Running(['dev', ...one, '--port', port, '--data', data, ...flags]);
+      expect([await second.end(), second.stdout]).toEqual([2, '']);
+      expect(second.stderr).toContain(`port ${port} is in use: is another cluster running?`);
+    }
+    expect(await append(servers, 'g:first')).toBe(2);
+    expect(await running.end('SIGINT')).toBe(0);
+  });
+
+  it('refuses data in use, at other ports too', async () => {
+    const data = path.join(directory, 'used');
+    const { running, servers } = await dev(...one, '--data', data);
+    for (const [flag, message] of [
+      [[], 'is in use by another process'],
+      [['--fresh'], `data cannot be forgotten: a node that runs uses ${data}/node-1`],
+    ] as const) {
+      const port = `${await freePorts(1)}`;
+      const second = new Running(['dev', ...one, '--port', port, '--data', data, ...flag]);
+      expect(await second.end()).toBe(2);
+      expect(second.stderr).toContain(message);
+    }
+    expect(await append(servers, 'g:used')).toBe(1);
+    expect(await running.end('SIGINT')).toBe(0);
+  });
+});
+
+describe('dev --fresh', () => {
+  const one = ['--nodes', '1', '--partitions', '1'];
+
+  it('deletes the data of nodes, and nothing else', async () => {
+    const data = path.join(directory, 'mixed');
+    mkdirSync(path.join(data, 'node-3/log'), { recursive: true });
+    for (const name of ['precious', 'node-3.log', 'node-9.log']) {
+      writeFileSync(path.join(data, name), 'mine');
+    }
+    const { running } = await dev(...one, '--fresh', '--data', data);
+    const names = ['precious', 'node-9.log', 'node-3', 'node-3.log'];
+    const left = names.filter((name) => existsSync(path.join(data, name)));
+    expect(left).toEqual(['precious', 'node-9.log']);
+    expect(await running.end('SIGINT')).toBe(0);
+  });
+
+  it.each([
+    [['--nodes', '9'], 'nodes is "9"'],
+    [['--partitions', '3'], 'partitions is 3'],
+    [['--port', '70000'], 'port is "70000"'],
+    [[], 'data holds node-1, which is not the data of a node'],
+  ])('deletes nothing where it does not start: %j', async (flags, message) => {
+    const data = path.join(directory, 'kept');
+    const kept = ['node-1/letters', 'node-2/log'].map((name) => path.join(data, name));
+    for (const each of kept) mkdirSync(each, { recursive: true });
+    const port = `${await freePorts(1)}`;
+    const running = new Running(['dev', '--fresh', '--port', port, '--data', data, ...flags]);
     expect(await running.end()).toBe(2);
-    expect(running.stderr).toContain('nodes is "9", it must be a whole number from 1 to 7');
+    expect(running.stderr).toContain(message);
+    expect(kept.every((each) => existsSync(each))).toBe(true);
+  });
+});
+
+describe('dev that is told something wrong ends with 2', () => {
+  const file = path.join(directory, 'file');
+  writeFileSync(file, '');
+
+  it.each([
+    [['--nodes', '9'], 'nodes is "9", it must be a whole number from 1 to 7'],
+    [['--partitions', '3'], 'partitions is 3, it must be a power of two'],
+    [['--partitions', '0'], 'partitions is 0, it must be 1 to 8192'],
+    [['--partitions', '-4'], 'partitions is -4, it must be 1 to 8192'],
+    [['--partitions', 'few'], 'partitions "few" is not a whole number'],
+    [['--data', ''], 'data is empty'],
+    [['--data', file], `data "${file}" cannot be used as a directory: it is a file`],
+    [
+      ['--data', '/dev/null/x'],
+      'data "/dev/null/x" cannot be used as a directory: a part of it is',
+    ],
+  ])('%j', async (flags, message) => {
+    const running = new Running(['dev', ...flags]);
+    expect(await running.end()).toBe(2);
+    expect(running.stderr).toMatch(/^BAD_REQUEST: .*\n$/);
+    expect(running.stderr).toContain(message);
   });
 });
