@@ -6,8 +6,9 @@ import { connect } from './connect.ts';
 import { forget, makeDataDirectory } from './data-directory.ts';
 import { demoConversation, startDemo } from './demo.ts';
 import { type DevNode, lastWords, nodeOf, start, stopAll } from './dev-node.ts';
+import { usage } from './flags.ts';
 import { note, say, sayJson } from './output.ts';
-import { checkPorts } from './ports.ts';
+import { listenProblem } from './ports.ts';
 import { partitionsOf } from './settings.ts';
 import { type ClusterStatus, clusterStatus } from './status.ts';
 
@@ -22,6 +23,7 @@ export interface DevFlags {
   readonly demo: boolean;
 }
 
+const host = '127.0.0.1';
 const restartMs = 1000;
 const pollMs = 50;
 const explainMs = 10_000;
@@ -75,8 +77,19 @@ async function prepare(flags: DevFlags): Promise<DevNode[]> {
   const ports = Array.from({ length: count }, (_, i) => port + i);
   await checkPorts(ports);
   if (flags.fresh) await forget(flags.data);
-  const peers = ports.map((each, i) => ({ id: i + 1, address: `127.0.0.1:${each}` }));
+  const peers = ports.map((each, i) => ({ id: i + 1, address: `${host}:${each}` }));
   return peers.map(({ id, address }) => nodeOf(id, address, peers, { ...flags, partitions }));
+}
+
+/** Throws BAD_REQUEST with the first that is taken. */
+async function checkPorts(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    const problem = await listenProblem(host, port);
+    if (problem === null) continue;
+    const hint = 'is another cluster running? Stop it, or begin at another --port';
+    const text = problem.code === 'EADDRINUSE' ? `is in use: ${hint}` : `: ${problem.text}`;
+    throw usage('port', `${port} ${text}`);
+  }
 }
 
 /** A node that ended by itself before all were ready never will be; with --restart where its settings are refused. */
@@ -178,6 +191,5 @@ function withDemo(flags: DevFlags): boolean {
 function whole(field: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  const message = `${field} is "${text}", it must be a whole number from ${min} to ${max}`;
-  throw new PacelineError({ reason: 'BAD_REQUEST', field, message });
+  throw usage(field, `is "${text}", it must be a whole number from ${min} to ${max}`);
 }

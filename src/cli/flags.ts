@@ -24,6 +24,13 @@ export function viewerOf({ viewer }: { readonly viewer?: string }): { viewer?: s
   return viewer === undefined ? {} : { viewer };
 }
 
+/** For a flag that would be ignored: `flag` was given, and nothing else may be. */
+export function refuseBeside(flag: string, given: readonly string[]): void {
+  const others = given.filter((each) => each !== flag).map((each) => `--${each}`);
+  if (others.length > 0)
+    throw usage(flag, `goes without other flags, and there is ${others.join(', ')}`);
+}
+
 export function usage(field: string, problem: string): PacelineError {
   return new PacelineError({ reason: 'BAD_REQUEST', field, message: `${field} ${problem}` });
 }

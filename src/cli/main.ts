@@ -3,15 +3,17 @@
 // error. Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable or outcome unknown.
 import { Command } from 'commander';
 import { append } from './append.ts';
+import { readConfigFile } from './config-file.ts';
 import { dev } from './dev.ts';
 import { exitCodeOf } from './exit.ts';
 import { exportConversation } from './export.ts';
+import { refuseBeside } from './flags.ts';
 import { importFiles } from './import.ts';
 import { lab, parseSeed } from './lab.ts';
 import { endWhenNobodyReads } from './output.ts';
 import { read } from './read.ts';
 import { serve } from './serve.ts';
-import { readConfigFile, type ServeFlags, serveSettings } from './settings.ts';
+import { type ServeFlags, serveSettings } from './settings.ts';
 import { status } from './status.ts';
 import { tail } from './tail.ts';
 import { transfer } from './transfer.ts';
@@ -41,9 +43,9 @@ program
   )
   .option('--insecure', 'listen on an address other hosts can reach')
   .option('--log-level <level>', 'info, warn or silent (info)')
-  .option('--config <file>', 'JSON with the same names instead of flags')
-  .action(async (flags: ServeFlags & { config?: string }) => {
-    const { config, ...told } = flags;
+  .option('--config <file>', 'JSON with the same names in place of flags')
+  .action(async ({ config, ...told }: ServeFlags & { config?: string }, command: Command) => {
+    if (config !== undefined) refuseBeside('config', givenFlags(command));
     await serve(serveSettings(config === undefined ? told : readConfigFile(config)));
   });
 
@@ -164,6 +166,14 @@ program
 main().catch((error: unknown) => {
   process.exitCode = exitCodeOf(error);
 });
+
+/** Names of the flags on the command line, without those that have a value by themselves. */
+function givenFlags(command: Command): string[] {
+  const given = command.options.filter((option) => {
+    return command.getOptionValueSource(option.attributeName()) === 'cli';
+  });
+  return given.map(({ long }) => long?.replace(/^--/, '') ?? '');
+}
 
 async function main(): Promise<void> {
   endWhenNobodyReads();

@@ -12,7 +12,8 @@ import { createGrpcTransport, peerServerOptions } from '../transport/grpc/grpc-t
 import { withCrashPoints } from './crash-points.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { usage } from './flags.ts';
-import type { ServeSettings } from './settings.ts';
+import { listenProblem } from './ports.ts';
+import { otherAddress, placeOf, type ServeSettings } from './settings.ts';
 
 /**
  * Thrice what lives. Twice is 30 MiB less and a collection of all three times a second under load, a tenth of the CPU;
@@ -41,6 +42,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const server = createApiServer(node, [transport.service], peerServerOptions, log);
   await listen(server, config.address);
   log('listening', { address: config.address });
+  const told = otherAddress(config);
+  if (told !== '') log('peers names this node by another address than --listen', { peers: told });
   const stop = once(async () => {
     log('stopping', {});
     await node.stop();
@@ -71,12 +74,14 @@ function isInUse({ message }: PacelineError): boolean {
 }
 
 async function listen(server: ApiServer, address: string): Promise<void> {
+  const { host, port } = placeOf(address);
+  const problem = await listenProblem(host.replace(/^\[(.*)\]$/, '$1'), port);
+  if (problem !== null) throw usage('listen', `${address} cannot be listened at: ${problem.text}`);
   try {
     await server.listen(address);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const message = `listen: cannot listen on ${address}: ${why}`;
-    throw new PacelineError({ reason: 'BAD_REQUEST', field: 'listen', message });
+    throw usage('listen', `${address} cannot be listened at: ${why}`);
   }
 }
 

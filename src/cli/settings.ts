@@ -1,6 +1,5 @@
-// What `paceline serve` takes, from flags or from a JSON file with the same names: checked here, each
-// problem named by its field.
-import { readFileSync } from 'node:fs';
+// What `paceline serve` takes, from flags or from a file (`config-file.ts`): checked here, each problem
+// named by its flag.
 import { PacelineError } from '../errors.ts';
 import {
   type ClusterConfig,
@@ -33,37 +32,17 @@ export interface ServeSettings {
   readonly logLevel: string;
 }
 
-const flagNames: readonly (keyof ServeFlags)[] = [
-  'id',
-  'cluster',
-  'listen',
-  'peers',
-  'data',
-  'partitions',
-  'mapping',
-  'dedupeWindowMs',
-  'dedupeWindowBytes',
-  'lease',
-  'insecure',
-  'logLevel',
-];
-const nodesMax = 7;
-const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
+const logLevels = ['info', 'warn', 'silent'] as const;
 
-export function readConfigFile(file: string): ServeFlags {
-  const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
-  if (typeof parsed !== 'object' || parsed === null) throw bad('config', 'is not a JSON object');
-  const names: readonly string[] = flagNames;
-  const unknown = Object.keys(parsed).filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw bad('config', `has unknown settings: ${unknown.join(', ')}`);
-  return parsed;
-}
+const nodesMax = 7;
+const everyAddress = /^(0\.0\.0\.0|\[::\])$/;
+const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
 
 /** Throws BAD_REQUEST with the field. */
 export function serveSettings(flags: ServeFlags): ServeSettings {
   const id = whole('id', flags.id, 1, 65_535);
   const listen = address('listen', flags.listen ?? '127.0.0.1:7400');
-  const host = listen.slice(0, listen.lastIndexOf(':'));
+  const { host } = placeOf(listen);
   if (!loopback.test(host) && flags.insecure !== true) {
     const why = 'has no encryption or passwords: other hosts could read and write everything';
     throw bad('listen', `${listen} ${why}. Say --insecure where the network itself is safe`);
@@ -72,6 +51,10 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
   const { data } = flags;
   if (!data) throw bad('data', "is missing: the directory that keeps this node's log");
   const cluster = clusterSettings(flags);
+  const { logLevel = 'info' } = flags;
+  if (!logLevels.some((each) => each === logLevel)) {
+    throw bad('log-level', `"${logLevel}" is not one of ${logLevels.join(', ')}`);
+  }
   const node: NodeConfig = {
     id,
     address: listen,
@@ -81,7 +64,7 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
     raft: defaultRaftConfig,
     version,
   };
-  return { node, data, logLevel: flags.logLevel ?? 'info' };
+  return { node, data, logLevel };
 }
 
 function clusterSettings(flags: ServeFlags): ClusterConfig {
@@ -93,17 +76,14 @@ function clusterSettings(flags: ServeFlags): ClusterConfig {
   if (mapping === undefined) throw bad('mapping', `must be one of ${shardMappings.join(', ')}`);
   const { windowMs, windowBytes } = defaults.dedupe;
   const dedupe = {
-    windowMs: whole('dedupeWindowMs', flags.dedupeWindowMs ?? windowMs, 1000, 2 ** 45),
+    windowMs: whole('dedupe-window-ms', flags.dedupeWindowMs ?? windowMs, 1000, 2 ** 45),
     windowBytes: whole(
-      'dedupeWindowBytes',
+      'dedupe-window-bytes',
       flags.dedupeWindowBytes ?? windowBytes,
       65_536,
       2 ** 40,
     ),
   };
-  if (flags.lease !== undefined && typeof flags.lease !== 'boolean') {
-    throw bad('lease', `"${flags.lease}" is not true or false`);
-  }
   return { ...defaults, partitions, mapping, dedupe, lease: flags.lease ?? false };
 }
 
@@ -118,19 +98,37 @@ export function partitionsOf(value: string | number): number {
 function peers(text: string | undefined, id: number, listen: string): Map<number, string> {
   const nodes = new Map<number, string>();
   for (const part of (text ?? '').split(',').filter((each) => each !== '')) {
-    const [peer = '', at = ''] = part.split('=');
+    const [, peer, at] = /^([^=]*)=(.*)$/.exec(part) ?? [];
+    if (peer === undefined || at === undefined) throw bad('peers', `"${part}" is not ID=HOST:PORT`);
     const node = whole('peers', peer, 1, 65_535);
     if (nodes.has(node)) throw bad('peers', `names node ${node} twice`);
     nodes.set(node, address('peers', at));
   }
   if (!nodes.has(id)) nodes.set(id, listen);
+  const addresses = [...nodes.values()];
+  const twice = addresses.find((each, i) => addresses.indexOf(each) !== i);
+  if (twice !== undefined) throw bad('peers', `gives two nodes the address ${twice}`);
   if (nodes.size > nodesMax)
     throw bad('peers', `has ${nodes.size} nodes, the limit is ${nodesMax}`);
   return nodes;
 }
 
+/** What --peers says of this node where that is not what it listens at; '' = it fits. */
+export function otherAddress({ id, address: listen, nodes }: NodeConfig): string {
+  const told = nodes.get(id) ?? listen;
+  const [own, said] = [placeOf(listen), placeOf(told)];
+  const fits = everyAddress.test(own.host) ? own.port === said.port : told === listen;
+  return fits ? '' : told;
+}
+
+/** Of HOST:PORT, the host as it stands there. */
+export function placeOf(text: string): { readonly host: string; readonly port: number } {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
+}
+
 function address(field: string, text: string): string {
-  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const match = /^([^=,\s]+):(\d{1,5})$/.exec(text);
   if (match === null || Number(match[2]) > 65_535) {
     throw bad(field, `"${text}" is not HOST:PORT`);
   }
