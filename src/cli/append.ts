@@ -4,7 +4,7 @@ import type { Append, Appended } from '../client/append.ts';
 import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
-import { timeoutMsOf, whole } from './flags.ts';
+import { timeoutMsOf, usage, whole } from './flags.ts';
 import { note, say, sayJson } from './output.ts';
 
 export interface AppendFlags extends ServersFlag {
@@ -25,6 +25,7 @@ export async function append(
   body: string | undefined,
   flags: AppendFlags,
 ): Promise<void> {
+  if (flags.lines) checkLines(body, flags);
   const client = connect(serversOf(flags), timeoutMsOf(flags));
   try {
     if (flags.lines) await appendLines(client, conversation, flags);
@@ -53,6 +54,12 @@ async function appendOne(
   report(await client.append(append), flags);
 }
 
+function checkLines(body: string | undefined, { expectedSeq }: AppendFlags): void {
+  if (body !== undefined) throw usage('lines', 'are read from standard input, and there is a BODY');
+  if (expectedSeq !== undefined)
+    throw usage('expected-seq', 'goes with one message, not with --lines');
+}
+
 /** Keys are KEY:1, KEY:2, ... where --key is given, so that the same file can be sent again. */
 async function appendLines(
   client: PacelineClient,
@@ -61,6 +68,8 @@ async function appendLines(
 ): Promise<void> {
   const started = performance.now();
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const { sender, contentType } = flags;
+  const type = contentType === undefined ? {} : { contentType };
   const progress = { sent: 0, stored: 0, duplicates: 0, lastSeq: 0 };
   let inFlight = 0;
   let failure: Error | null = null;
@@ -75,10 +84,10 @@ async function appendLines(
     progress.sent += 1;
     const key = flags.key === undefined ? {} : { key: `${flags.key}:${progress.sent}` };
     client.start(
-      { conversation, sender: flags.sender, body: line, ...key },
+      { conversation, sender, body: line, ...key, ...type },
       (appended) => {
         progress.stored += 1;
-        if (appended.duplicate) progress.duplicates += 1;
+        if (isRepeat(appended, flags)) progress.duplicates += 1;
         progress.lastSeq = Math.max(progress.lastSeq, appended.seq);
         settle();
       },
@@ -101,12 +110,21 @@ async function appendLines(
 }
 
 function report(appended: Appended, flags: AppendFlags): void {
+  const duplicate = isRepeat(appended, flags);
   if (flags.json) {
-    sayJson(appended);
+    sayJson({ ...appended, duplicate });
     return;
   }
-  const repeat = appended.duplicate ? ' (duplicate: it was stored before)' : '';
+  const repeat = duplicate ? ' (duplicate: it was stored before)' : '';
   say(`seq ${appended.seq}, id ${appended.id}${repeat}`);
+}
+
+/** Without --key nobody else can have stored it before: the client itself has asked twice. */
+export function isRepeat(
+  { duplicate }: Pick<Appended, 'duplicate'>,
+  { key }: Pick<AppendFlags, 'key'>,
+): boolean {
+  return duplicate && key !== undefined;
 }
 
 function reportLines(

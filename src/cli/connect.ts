@@ -23,6 +23,32 @@ export function serversOf({ servers }: ServersFlag): string[] {
   throw new PacelineError({ reason: 'BAD_REQUEST', field: 'servers', message });
 }
 
+/** What of a command's flags says whom it asks, and how long. */
+export interface Asked {
+  readonly timeout: string;
+  readonly node?: string;
+  readonly level?: string;
+}
+
+/** Where nobody answered in time: what is known of it, in place of what gRPC says of its last attempt. */
+export async function answered<T>(call: Promise<T>, asked: Asked): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof PacelineError) || error.reason !== 'UNREACHABLE') throw error;
+    throw new PacelineError({ ...error, message: unansweredText(error.message, asked) });
+  }
+}
+
+export function unansweredText(last: string, { timeout, node, level }: Asked): string {
+  const isLate = last.startsWith('Deadline exceeded');
+  if (node !== undefined && !isLate) return last;
+  const who = node === undefined ? 'no node answered' : `node ${node} did not answer`;
+  const up = level === 'eventual' ? 'is it up' : 'is a majority of nodes up';
+  const why = isLate ? '' : ` (the last: ${last})`;
+  return `${who} within ${timeout} s: ${up}? see \`paceline status\`${why}`;
+}
+
 /** Gives up after `timeoutMs`; the caller closes it. */
 export function connect(servers: readonly string[], timeoutMs: number): PacelineClient {
   return connectClient({ servers, appendTimeoutMs: timeoutMs, readTimeoutMs: timeoutMs });

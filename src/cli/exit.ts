@@ -10,11 +10,14 @@ const unreachable: ReadonlySet<string> = new Set([
   'OUTCOME_UNKNOWN',
 ]);
 
+/** How grpc-js says it, with what it had got done by then. */
+const deadline = /Deadline exceeded after ([\d.]+)s(?:,.*)?/;
+
 /** Says why on standard error. What is no expected failure is thrown again. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof PacelineError)) throw error;
-  note(`${error.reason}: ${error.message}`);
+  note(`${error.reason}: ${error.message.replace(deadline, 'no answer within $1 s')}`);
   if (error.reason === 'BAD_REQUEST') return 2;
   return unreachable.has(error.reason) ? 3 : 1;
 }

@@ -1,9 +1,9 @@
 // `paceline export`: the messages of a whole conversation as it was when the export began, each body and
 // one \n as bytes. One that is not shown has a line too, (pending) or (rejected), and is counted aloud.
 import { assert } from '../assert.ts';
-import type { PacelineClient } from '../client/client.ts';
 import type { Message, Page } from '../client/message.ts';
-import { connect, type ServersFlag, serversOf } from './connect.ts';
+import type { Read } from '../client/reads.ts';
+import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
 import { levelOf, timeoutMsOf, viewerOf } from './flags.ts';
 import { isHidden, messageJson, shownBody } from './messages.ts';
 import { jsonLine, note, write } from './output.ts';
@@ -27,8 +27,10 @@ export async function exportConversation(conversation: string, flags: ExportFlag
   try {
     const at = { ...(await serverOf(client, servers, flags)), ...viewerOf(flags) };
     let hidden = 0;
-    const first = await client.read({ conversation, limit, level, ...at });
-    for await (const messages of pages(client, conversation, first, at)) {
+    const read = (more: Pick<Read, 'afterSeq' | 'level'>) =>
+      answered(client.read({ conversation, limit, ...more, ...at }), flags);
+    const first = await read({ level });
+    for await (const messages of pages(first, (afterSeq) => read({ afterSeq }))) {
       await write(flags.json ? jsonLines(messages) : bodies(messages));
       hidden += messages.filter(isHidden).length;
     }
@@ -40,10 +42,8 @@ export async function exportConversation(conversation: string, flags: ExportFlag
 
 /** Up to the head of the first page; later pages are not older than it, whichever node answers. */
 async function* pages(
-  client: PacelineClient,
-  conversation: string,
   first: Page,
-  at: { readonly server?: string; readonly viewer?: string },
+  after: (seq: number) => Promise<Page>,
 ): AsyncGenerator<readonly Message[]> {
   const end = first.headSeq;
   let { messages } = first;
@@ -51,7 +51,7 @@ async function* pages(
     const afterSeq = messages.at(-1)?.seq ?? end;
     yield messages.filter(({ seq }) => seq <= end);
     if (afterSeq >= end) return;
-    ({ messages } = await client.read({ conversation, afterSeq, limit, ...at }));
+    ({ messages } = await after(afterSeq));
     assert(messages.length > 0, 'a page before the head has messages');
   }
 }

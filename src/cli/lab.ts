@@ -13,6 +13,7 @@ import {
 } from '../lab/scenario.ts';
 import { type SoakTotals, soak } from '../lab/soak.ts';
 import type { WorldEnd } from '../lab/world.ts';
+import { usage } from './flags.ts';
 import { note, onInterrupt, say, sayJson } from './output.ts';
 
 interface LabFlags {
@@ -29,9 +30,20 @@ const barMs = 500;
 const lineMs = 10_000;
 
 export async function lab(flags: LabFlags): Promise<void> {
+  checkFlags(flags);
   if (flags.script !== undefined) await runScript(flags.script, flags);
   else if (flags.seed !== undefined) await runOne(flags.seed, flags);
   else await runMany(flags);
+}
+
+/** One that would be ignored is refused. */
+function checkFlags({ seed, seeds, from, script, trace = false }: LabFlags): void {
+  if (seed !== undefined && seeds !== undefined)
+    throw usage('seeds', 'goes without --seed: one of the two');
+  if (seed !== undefined && from !== undefined)
+    throw usage('from', 'goes without --seed: one of the two');
+  if (trace && seed === undefined && script === undefined)
+    throw usage('trace', 'goes with --seed or --script');
 }
 
 export function parseSeed(text: string): number {

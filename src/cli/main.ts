@@ -159,7 +159,7 @@ program
   .option('--seeds <n>', 'that many seeds, one after the other (100)', parseSeed)
   .option('--from <n>', 'the first of them (any)', parseSeed)
   .option('--script <file>', 'a scenario of your own (docs/lab.md), under --seed or --seeds')
-  .option('--trace', 'with --seed: everything that happened, on standard error')
+  .option('--trace', 'with --seed or --script: everything that happened, on standard error')
   .option('--json', 'compact JSON')
   .action(lab);
 

@@ -1,6 +1,6 @@
 // `paceline read`: messages of one conversation in order, and who answered how fresh.
 import type { Page } from '../client/message.ts';
-import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
 import { levelOf, timeoutMsOf, viewerOf, whole } from './flags.ts';
 import { messageJson, messageLine } from './messages.ts';
 import { note, say, sayJson } from './output.ts';
@@ -30,7 +30,8 @@ export async function read(conversation: string, flags: ReadFlags): Promise<void
     let page: Page | null = null;
     while (left > 0) {
       const limit = Math.min(left, pageMessages);
-      page = await client.read({ conversation, afterSeq: after, limit, level, ...at });
+      const asked = client.read({ conversation, afterSeq: after, limit, level, ...at });
+      page = await answered(asked, flags);
       for (const message of page.messages) {
         if (flags.json) sayJson(messageJson(message));
         else say(messageLine(message));

@@ -66,7 +66,8 @@ export async function clusterStatus(
           answers.set(address, await client.status(address, nodeTimeoutMs));
         } catch (error) {
           if (!(error instanceof PacelineError)) throw error;
-          failures.set(address, error.message);
+          const isLate = error.message.startsWith('Deadline exceeded');
+          failures.set(address, isLate ? `no answer within ${nodeTimeoutMs} ms` : error.message);
         }
       }),
     );

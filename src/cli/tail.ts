@@ -2,7 +2,8 @@
 import type { PacelineClient } from '../client/client.ts';
 import type { Subscribe, Subscription } from '../client/subscription.ts';
 import { isStored, type StoredEvent } from '../client/subscription-events.ts';
-import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { PacelineError } from '../errors.ts';
+import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
 import { timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
 import { eventJson, eventLine, messageJson, messageLine } from './messages.ts';
 import { jsonLine, note, onInterrupt, write } from './output.ts';
@@ -39,7 +40,7 @@ export async function tail(conversation: string | undefined, flags: TailFlags): 
   onInterrupt(() => process.exit(0));
   try {
     const at = await serverOf(client, servers, flags);
-    const from = await place(client, servers, target);
+    const from = await place(client, servers, target, at, flags);
     const subscription = client.subscribe({ ...from, ...at, ...viewerOf(flags) });
     await follow(subscription, target, limit, flags);
   } finally {
@@ -50,6 +51,9 @@ export async function tail(conversation: string | undefined, flags: TailFlags): 
 function targetOf(conversation: string | undefined, flags: TailFlags): Target {
   const { partition, after, afterIndex, from } = flags;
   if (from !== 'start' && from !== 'end') throw usage('from', `"${from}" is not start or end`);
+  if (from === 'start' && (after ?? afterIndex) !== undefined) {
+    throw usage('from', 'start is another place than the one given with it');
+  }
   const start = from === 'start' ? 0 : null;
   if (conversation !== undefined && partition === undefined) {
     if (afterIndex !== undefined) throw usage('after-index', 'goes with --partition only');
@@ -68,19 +72,46 @@ async function place(
   client: PacelineClient,
   servers: readonly string[],
   target: Target,
+  at: { readonly server?: string },
+  flags: TailFlags,
 ): Promise<Subscribe> {
   if ('conversation' in target) {
-    const { conversation } = target;
-    const newest = { conversation, direction: 'backward', limit: newestShown } as const;
-    const { messages, headSeq } = await client.read(newest);
-    const [oldest] = messages;
-    const shown = oldest === undefined ? headSeq : oldest.seq - 1;
-    return { conversation, afterSeq: target.afterSeq ?? shown };
+    const { conversation, afterSeq } = target;
+    const looked =
+      afterSeq === null
+        ? newestPlace(client, conversation)
+        : checkedPlace(client, conversation, afterSeq, at);
+    return { conversation, afterSeq: await answered(looked, flags) };
   }
   const { partition } = target;
   const { partitions } = await clusterStatus(client, servers);
   const commit = partitions.find(({ id }) => id === partition)?.commit ?? 0;
   return { partition, afterIndex: target.afterIndex ?? Math.max(0, commit - newestEntries) };
+}
+
+/** Before the newest few. */
+async function newestPlace(client: PacelineClient, conversation: string): Promise<number> {
+  const newest = { conversation, direction: 'backward', limit: newestShown } as const;
+  const { messages, headSeq } = await client.read(newest);
+  const [oldest] = messages;
+  return oldest === undefined ? headSeq : oldest.seq - 1;
+}
+
+/** Needs no majority, unless the place is not there yet: that node may only be behind the others. */
+async function checkedPlace(
+  client: PacelineClient,
+  conversation: string,
+  afterSeq: number,
+  at: { readonly server?: string },
+): Promise<number> {
+  const read = { conversation, afterSeq, limit: 1 };
+  try {
+    await client.read({ ...read, level: 'eventual', ...at });
+  } catch (error) {
+    if (!(error instanceof PacelineError) || error.reason !== 'IN_FUTURE') throw error;
+    await client.read({ ...read, level: 'linearizable' });
+  }
+  return afterSeq;
 }
 
 async function follow(

@@ -54,12 +54,27 @@ describe('wrong usage ends with 2', () => {
     [['read', 'g:a', '--limit', 'many'], 'limit "many"'],
     [['read', 'g:a', '--level', 'best'], 'level "best"'],
     [['read', 'g:a', '--node', '9'], 'there is no node 9, the cluster has 1, 2, 3'],
+    [['append', 'g:a', 'x', '--sender', 'ann', '--lines'], 'lines are read from standard input'],
+    [
+      ['append', 'g:a', '--sender', 'a', '--lines', '--expected-seq', '1'],
+      'expected-seq goes with',
+    ],
     [['status', '--wrong'], "unknown option '--wrong'"],
     [['nonsense'], "unknown command 'nonsense'"],
   ])('%j', async (args, message) => {
     const { code, stderr } = await (args.includes('--wrong') ? paceline(args) : run(args));
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it.each([
+    [['--trace'], 'trace goes with --seed or --script'],
+    [['--seed', '42', '--seeds', '3'], 'seeds goes without --seed'],
+    [['--seed', '42', '--from', '3'], 'from goes without --seed'],
+  ])('lab %j', async (flags, message) => {
+    const { code, stdout, stderr } = await paceline(['lab', ...flags]);
+    expect([code, stdout.toString()]).toEqual([2, '']);
+    expect(stderr).toContain(`BAD_REQUEST: ${message}`);
   });
 
   it('names a server that is none', async () => {

@@ -106,6 +106,7 @@ describe('tail', () => {
     [['--partition', '1', '--after', '1'], 'after goes with a conversation'],
     [['g:a', '--from', 'middle'], '"middle" is not start or end'],
     [['g:a', '--limit', '0'], 'limit "0"'],
+    [['g:a', '--from', 'start', '--after', '1'], 'from start is another place'],
   ])('is used wrongly with %j: exit code 2', async (args, message) => {
     const { code, stderr } = await paceline(['tail', ...args]);
     expect(code).toBe(2);
@@ -120,6 +121,13 @@ describe('tail', () => {
     ]);
     expect(ends.map(({ code }) => code)).toEqual([3, 3]);
     for (const { stderr } of ends) expect(stderr).toContain('UNREACHABLE');
+  });
+
+  it('refuses a place that is not there yet, as read does: exit code 1', async () => {
+    await append('g:short', ...numbers(1, 4));
+    const running = tail('g:short', '--after', '500');
+    expect(await running.end()).toBe(1);
+    expect(running.stderr).toBe('IN_FUTURE: there is no seq 500 yet, the newest is 4\n');
   });
 
   it('refuses a partition that is not there: exit code 1', async () => {
