@@ -1,7 +1,6 @@
-# Appends a message, then shows the conversation as it is and as it grows: python3 examples/live_view.py g:lobby
-# Needs python3-grpcio and what protoc makes of the proto, in PYTHONPATH:
-#   protoc -Iproto --python_out=gen --plugin=protoc-gen-grpc_python=$(which grpc_python_plugin) \
-#     --grpc_python_out=gen paceline/v1/log.proto
+# Appends a message, then shows the conversation as it is and as it grows, until Ctrl-C:
+# python3 examples/live_view.py g:lobby
+# Needs grpcio and what is made of the proto, in PYTHONPATH; README.md, "Use it", says how.
 import os
 import queue
 import sys
@@ -10,16 +9,31 @@ import grpc
 from paceline.v1 import log_pb2 as pl, log_pb2_grpc as rpc
 
 conversation = sys.argv[1] if len(sys.argv) > 1 else "g:lobby"
-log = rpc.LogServiceStub(grpc.insecure_channel(os.environ.get("PACELINE_SERVERS", "127.0.0.1:7400").split(",")[0]))
-command = pl.AppendCommand(conversation=conversation, sender="py", key=f"py-{os.getpid()}", body=b"hello from Python")
-log.Append(pl.AppendRequest(command=command))
+server = os.environ.get("PACELINE_SERVERS", "127.0.0.1:7400").split(",")[0]
+log = rpc.LogServiceStub(grpc.insecure_channel(server))
 
-requests = queue.SimpleQueue()
-requests.put(pl.SubscribeRequest(start=pl.SubscribeStart(conversation=conversation, credits=100)))
-for response in log.Subscribe(iter(requests.get, None)):
-    for message in response.messages:
-        print(message.seq, message.command.sender, message.command.body.decode(), flush=True)
-    if response.caught_up:
-        print("-- live --", flush=True)
-    if response.messages:
-        requests.put(pl.SubscribeRequest(credits=len(response.messages)))
+
+def show():
+    command = pl.AppendCommand(conversation=conversation, sender="py", key=f"py-{os.getpid()}", body=b"hello from Python")
+    log.Append(pl.AppendRequest(command=command), timeout=10)
+
+    requests = queue.SimpleQueue()
+    requests.put(pl.SubscribeRequest(start=pl.SubscribeStart(conversation=conversation, credits=100)))
+    for response in log.Subscribe(iter(requests.get, None)):
+        for message in response.messages:
+            print(message.seq, message.command.sender, message.command.body.decode(), flush=True)
+        if response.caught_up:
+            print("-- live --", flush=True)
+        if response.messages:
+            requests.put(pl.SubscribeRequest(credits=len(response.messages)))
+
+
+try:
+    show()
+except KeyboardInterrupt:
+    # The thread that reads `requests` would wait for ever.
+    sys.stdout.flush()
+    os._exit(0)
+except grpc.RpcError as error:
+    print(f"{server}: {error.code().name}: {error.details()}", file=sys.stderr, flush=True)
+    os._exit(1)

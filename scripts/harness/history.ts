@@ -1,4 +1,4 @@
-// What clients saw, one event a line, in the order this process saw it (form: proof.md, item 5). A
+// What clients saw, one event a line, in the order this process saw it (form: docs/testing.md). A
 // process has one operation open at a time; after `info` (outcome unknown) its number is never used
 // again.
 import { createWriteStream, type WriteStream } from 'node:fs';

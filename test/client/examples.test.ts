@@ -128,11 +128,15 @@ describe('examples/', () => {
     const env = { ...environment(), PYTHONPATH: generated };
     const view = spawn(python, [example('live_view.py'), 'g:py'], { env });
     let shown = '';
-    view.stdout.on('data', (text) => {
-      shown += text;
-    });
+    for (const output of [view.stdout, view.stderr]) {
+      output.on('data', (text) => {
+        shown += text;
+      });
+    }
+    const ended = new Promise((resolve) => view.on('close', resolve));
     await until('it is live', deadlineMs, () => shown.includes('-- live --'));
-    view.kill('SIGKILL');
-    expect(shown).toContain('1 py hello from Python\n');
+    view.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(shown).toBe('1 py hello from Python\n-- live --\n');
   });
 });

@@ -1,4 +1,4 @@
-// A server that keeps chains by design/ordering.md (keys, epochs, holds, gaps), and links to it on which
+// A server that keeps chains by docs/ordering.md (keys, epochs, holds, gaps), and links to it on which
 // appends wait, travel, are lost and answered as the test says.
 import type { Append, Appended } from '../../src/client/append.ts';
 import { PacelineError, type Refusal } from '../../src/errors.ts';

@@ -1,4 +1,4 @@
-// The articles' systems that are about one sender's order (design: rows 1 to 4, 21, 24, 25 and 27), each
+// The articles' systems that are about one sender's order (docs/ordering.md, "Row by row"), each
 // on real processes, doing what its row says.
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../scripts/harness/load.ts';

@@ -10,7 +10,7 @@ export interface Patch {
 
 export interface Mutation extends Patch {
   readonly name: string;
-  /** Of docs/testing.md, "Bugs that others had"; or the invariant (I1 to I10) or rule that it breaks. */
+  /** Of docs/testing.md, "Bugs that others had"; or the invariant of docs/architecture.md that it breaks. */
   readonly class: string;
   /** What is wrong then, as one sentence. */
   readonly says: string;

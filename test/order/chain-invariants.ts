@@ -1,4 +1,4 @@
-// What is true of a conversation at any moment (ordering.md, "Invariants"), looked up in a plain
+// What is true of a conversation at any moment (docs/architecture.md, "Invariants"), looked up in a plain
 // list of slots; it knows nothing of how a verdict was found.
 import { assert } from '../../src/assert.ts';
 import { type Answer, policyOf, type Sent, type Slot } from './chain-steps.ts';

@@ -1,4 +1,4 @@
-// What may leave, and count, only once it is on disk (research/engines.md 6.5, rules 1 to 8).
+// What may leave, and count, only once it is on disk (docs/architecture.md, "Rules of the engine", 1 to 7).
 
 import { describe, expect, test } from 'vitest';
 import { ack, followerOf, leaderOf, readyLeader } from './network.ts';

@@ -1,4 +1,4 @@
-// A dead process is not silence (design/engine.md): what is known of a death shortens an election.
+// A dead process is not silence (docs/architecture.md, "Who leads"): what is known of a death shortens an election.
 
 import { describe, expect, test } from 'vitest';
 import { followerOf, Network } from './network.ts';
