@@ -26,7 +26,7 @@ chains    1,000,000 sender chains of one message each, then one more each; memor
 idle      what a node costs that has nothing to do
 raft      the consensus core alone, without nodes: CPU time an entry on three replicas`;
 
-const { values: flags, positionals } = readFlags('bench', {
+const { values: flags, positionals } = readFlags(usage, {
   allowPositionals: true,
   options: {
     peers: { type: 'string', default: '' },
@@ -41,7 +41,6 @@ const { values: flags, positionals } = readFlags('bench', {
     install: { type: 'boolean', default: false },
     out: { type: 'string' },
     data: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
 });
 
@@ -52,10 +51,6 @@ process.exitCode = await main();
 
 // Each suite is loaded only where it is run: some need what was built.
 async function main(): Promise<number> {
-  if (flags.help) {
-    console.log(usage);
-    return 0;
-  }
   switch (suite) {
     case 'compare':
       return compare();

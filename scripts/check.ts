@@ -1,6 +1,12 @@
 // `npm run check`: format and lint, types, dead code, protos, and whether generated code is up to date.
 // Runs all and fails at the end, so that one run shows every problem.
 import { spawnSync } from 'node:child_process';
+import { readFlags } from './flags.ts';
+
+readFlags(
+  'npm run check: format, lint, types, dead code, protos, generated code; changes nothing',
+  {},
+);
 
 const checks: readonly (readonly [name: string, command: string, ...rest: string[]])[] = [
   ['format and lint', 'biome', 'check', '.'],

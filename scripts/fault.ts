@@ -13,7 +13,16 @@ import { History } from './harness/history.ts';
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), 'faults');
 const startedMs = performance.now();
-const { values: flags, positionals } = readFlags('fault', {
+const usage = `npm run fault -- NAME [flags]: a fault script on real processes, its history checked
+
+  --list           which there are, and what each does
+  --history FILE   gets the history
+  --seconds N      how long it lasts, where the script has a choice
+  --times N        how often it does what it does
+  --lease          the nodes answer reads by a lease
+  --keep           leaves the directory where it is, also after a good end`;
+
+const { values: flags, positionals } = readFlags(usage, {
   allowPositionals: true,
   options: {
     list: { type: 'boolean' },

@@ -4,6 +4,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { readFlags } from './flags.ts';
+
+const usage = `npm run generate [-- --check]: writes src/gen/proto.ts and descriptor.ts from proto/
+
+  --check   only says whether they are what it would write`;
+const { values: flags } = readFlags(usage, {
+  options: { check: { type: 'boolean', default: false } },
+});
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const target = path.join(root, 'src/gen/proto.ts');
@@ -104,9 +112,8 @@ const outputs: [string, string][] = [
   [target, source],
   [path.join(root, 'src/gen/descriptor.ts'), descriptor],
 ];
-const check = process.argv.includes('--check');
 for (const [file, text] of outputs) {
-  if (!check) writeFileSync(file, text);
+  if (!flags.check) writeFileSync(file, text);
   else if (readFileSync(file, 'utf8') !== text) {
     console.error(`${path.relative(root, file)} is not what proto/ says: run npm run generate`);
     process.exitCode = 1;

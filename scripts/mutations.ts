@@ -8,15 +8,22 @@ import { type Outcome, Workshop } from '../test/mutations/mutant.ts';
 import type { Mutation } from '../test/mutations/mutation.ts';
 import { readFlags } from './flags.ts';
 
-const { values: flags } = readFlags('test:mutations', {
+const usage = `npm run test:mutations [-- flags]: puts known bugs back, one at a time; the lab has to catch each
+
+  --only NAME   this one; may be given several times
+  --seeds N     at most that many for each, 1,000
+  --from N      the first of them, 1
+  --open        those that the lab does not catch yet
+  --hidden      those that nobody can see alone
+  --json        the outcome as JSON`;
+
+const { values: flags } = readFlags(usage, {
   options: {
     only: { type: 'string', multiple: true },
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
-    /** Those that the lab does not catch yet. */
     open: { type: 'boolean', default: false },
-    /** Those that nobody can see alone: they are not to be caught. */
     hidden: { type: 'boolean', default: false },
   },
 });

@@ -7,11 +7,16 @@ import { fileURLToPath } from 'node:url';
 import type { PacelineClient } from '../src/client/client.ts';
 import { OrderedView } from '../src/client/ordered-view.ts';
 import { systemClock } from '../src/clock.ts';
+import { readFlags } from './flags.ts';
 import { Cluster } from './harness/cluster.ts';
 import { createClient } from './harness/load.ts';
 import { until } from './harness/until.ts';
 import { draw, type Moment, type Scene } from './pictures/draw.ts';
 
+readFlags(
+  'npm run pictures: plays three scenes on three nodes, draws them into docs/pictures/',
+  {},
+);
 const target = path.join(
   path.dirname(path.dirname(fileURLToPath(import.meta.url))),
   'docs/pictures',

@@ -31,9 +31,8 @@ const usage = `npm run profile [-- flags]
   --all            every node, not only the one that leads most
   --out DIR        gets the flame graphs and the profiles, ./profile`;
 
-const { values: flags } = readFlags('profile', {
+const { values: flags } = readFlags(usage, {
   options: {
-    help: { type: 'boolean', default: false },
     'in-flight': { type: 'string', default: '512' },
     seconds: { type: 'string', default: '10' },
     partitions: { type: 'string', default: '16' },
@@ -64,8 +63,7 @@ const keys = {
 
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
-if (flags.help) console.log(usage);
-else await main();
+await main();
 
 async function main(): Promise<void> {
   const directory = scratchDirectory(tmpdir());

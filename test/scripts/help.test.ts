@@ -1,0 +1,42 @@
+// --help of a script says what it does, and does nothing.
+import { execFile } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = path.resolve(import.meta.dirname, '../..');
+const tsx = path.join(root, 'node_modules/.bin/tsx');
+
+/** When each file that a script writes was written last. */
+function written(): number[] {
+  const pictures = readdirSync(path.join(root, 'docs/pictures')).map(
+    (name) => `docs/pictures/${name}`,
+  );
+  const files = [...pictures, 'src/gen/proto.ts', 'src/gen/descriptor.ts'];
+  return files.map((file) => statSync(path.join(root, file)).mtimeMs);
+}
+
+it.each([
+  ['bench'],
+  ['check'],
+  ['fault'],
+  ['generate'],
+  ['mutations', 'test:mutations'],
+  ['pictures'],
+  ['profile'],
+])('%s', async (script, command = script) => {
+  const before = written();
+  const { stdout } = await run(tsx, [`scripts/${script}.ts`, '--help'], {
+    cwd: root,
+    timeout: 10_000,
+  });
+  expect(stdout.startsWith(`npm run ${command}`)).toBe(true);
+  expect(written()).toEqual(before);
+  const wrong = run(tsx, [`scripts/${script}.ts`, '--wrong'], { cwd: root, timeout: 10_000 });
+  await expect(wrong).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/flags: --help/),
+  });
+});
