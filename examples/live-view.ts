@@ -1,18 +1,32 @@
 // Shows a conversation as it is and as it grows, until Ctrl-C: npx tsx examples/live-view.ts g:lobby
-import { connect } from 'paceline/client';
+import { connect, PacelineError } from 'paceline/client';
 
-const [conversation = 'g:lobby', afterSeq = '0'] = process.argv.slice(2);
+const [conversation = 'g:lobby', number = '0'] = process.argv.slice(2);
+const afterSeq = Number(number);
+if (!Number.isInteger(afterSeq) || afterSeq < 0) {
+  console.error(`"${number}" is not the seq of a message to start after`);
+  process.exit(2);
+}
 const servers = (process.env['PACELINE_SERVERS'] ?? '127.0.0.1:7400').split(',');
 const paceline = connect({ servers });
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 
 const { signal } = stop;
-for await (const event of paceline.subscribe({ conversation, afterSeq: +afterSeq, signal })) {
-  if (event.kind === 'caught-up') console.log('-- live --');
-  if (event.kind === 'reset') console.log(`-- what was before ${event.min} is gone --`);
-  if (event.kind !== 'message') continue;
-  const { seq, sender, timeMs, body } = event.message;
-  console.log(seq, new Date(timeMs).toISOString(), `${sender}:`, Buffer.from(body).toString());
+try {
+  // Fails where there is no cluster; a subscription would wait for one.
+  await paceline.heads([conversation]);
+  for await (const event of paceline.subscribe({ conversation, afterSeq, signal })) {
+    if (event.kind === 'caught-up') console.log('-- live --');
+    if (event.kind === 'reset') console.log(`-- what was before ${event.min} is gone --`);
+    if (event.kind !== 'message') continue;
+    const { seq, sender, timeMs, body } = event.message;
+    console.log(seq, new Date(timeMs).toISOString(), `${sender}:`, Buffer.from(body).toString());
+  }
+} catch (error) {
+  if (!(error instanceof PacelineError)) throw error;
+  console.error(`${error.reason}: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await paceline.close();
 }
-await paceline.close();

@@ -117,6 +117,26 @@ describe('examples/', () => {
     expect(shown).toMatch(/^1 .* ann: one\n2 .* ann: two\n3 .* ann: three\n-- live --\n4 /);
   });
 
+  it.each([
+    ['send.ts', ['nonsense'], 1, /^BAD_CONVERSATION: .*\n$/],
+    ['page-back.ts', ['nonsense'], 1, /^BAD_CONVERSATION: .*\n$/],
+    ['live-view.ts', ['nonsense'], 1, /^BAD_CONVERSATION: .*\n$/],
+    ['page-back.ts', [conversation, 'abc'], 2, /^"abc" is not a number of messages .*\n$/],
+    ['live-view.ts', [conversation, 'abc'], 2, /^"abc" is not the seq .*\n$/],
+  ])('%s %j ends with a line that says why', async (name, args, code, stderr) => {
+    const end = run(tsx, [example(name), ...args], { timeout: deadlineMs, env: environment() });
+    await expect(end).rejects.toMatchObject({ code, stderr: expect.stringMatching(stderr) });
+  });
+
+  it('live-view.ts says that no cluster is there', async () => {
+    const env = { ...process.env, PACELINE_SERVERS: '127.0.0.1:9' };
+    const end = run(tsx, [example('live-view.ts')], { timeout: deadlineMs, env });
+    await expect(end).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^UNREACHABLE: .*\n$/),
+    });
+  });
+
   it.skipIf(missing !== '')(`live_view.py does the same ${missing}`.trim(), async () => {
     const generated = path.join(fixture.directory, 'python');
     mkdirSync(generated);
