@@ -1,5 +1,6 @@
 // `paceline dev`: a whole cluster on this machine, each node a real process; data is kept between
 // runs. Says when it is ready and what to type next, reports a node that dies, stops all on Ctrl-C.
+import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { PacelineError } from '../errors.ts';
 import { connect } from './connect.ts';
@@ -146,7 +147,11 @@ function unreached(error: unknown): null {
 }
 
 /** Only a status of the processes that were started here counts. */
-function isReady(status: ClusterStatus, nodes: readonly DevNode[], count: number): boolean {
+export function isReady(
+  status: ClusterStatus,
+  nodes: readonly { readonly id: number; readonly child: Pick<ChildProcess, 'pid'> | null }[],
+  count: number,
+): boolean {
   const pids = new Map(status.nodes.map(({ id, pid }) => [id, pid]));
   const allOwn = nodes.every(({ id, child }) => child !== null && pids.get(id) === child.pid);
   const { partitions } = status;

@@ -99,7 +99,7 @@ program
   .description('follow a conversation or a partition; Ctrl-C ends')
   .argument('[conversation]', 'such as g:lobby')
   .option('--partition <n>', 'follow this partition in log order instead')
-  .option('--from <place>', 'start, or end: the newest 10 messages first', 'end')
+  .option('--from <place>', 'start, or end: the newest 10 messages first (end)')
   .option('--after <seq>', 'start after this seq')
   .option('--after-index <n>', 'with --partition: start after this index')
   .option('--limit <n>', 'end after that many messages')

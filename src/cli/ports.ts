@@ -18,6 +18,8 @@ export function listenProblem(
     server.on('error', ({ code = '', message }: NodeJS.ErrnoException) => {
       resolve({ code, text: problems[code] ?? message });
     });
+    // A peer that tries again just now: `close` would wait for it.
+    server.on('connection', (socket) => socket.destroy());
     server.listen(port, host, () => server.close(() => resolve(null)));
   });
 }

@@ -13,7 +13,7 @@ export interface TailFlags extends ServersFlag {
   readonly partition?: string;
   readonly after?: string;
   readonly afterIndex?: string;
-  readonly from: string;
+  readonly from?: string;
   readonly limit?: string;
   readonly node?: string;
   readonly viewer?: string;
@@ -50,9 +50,11 @@ export async function tail(conversation: string | undefined, flags: TailFlags): 
 
 function targetOf(conversation: string | undefined, flags: TailFlags): Target {
   const { partition, after, afterIndex, from } = flags;
-  if (from !== 'start' && from !== 'end') throw usage('from', `"${from}" is not start or end`);
-  if (from === 'start' && (after ?? afterIndex) !== undefined) {
-    throw usage('from', 'start is another place than the one given with it');
+  if (from !== undefined && from !== 'start' && from !== 'end') {
+    throw usage('from', `"${from}" is not start or end`);
+  }
+  if (from !== undefined && (after ?? afterIndex) !== undefined) {
+    throw usage('from', `goes without --after and --after-index: both say where to begin`);
   }
   const start = from === 'start' ? 0 : null;
   if (conversation !== undefined && partition === undefined) {
@@ -108,8 +110,10 @@ async function checkedPlace(
   try {
     await client.read({ ...read, level: 'eventual', ...at });
   } catch (error) {
-    if (!(error instanceof PacelineError) || error.reason !== 'IN_FUTURE') throw error;
-    await client.read({ ...read, level: 'linearizable' });
+    if (!(error instanceof PacelineError)) throw error;
+    if (error.reason === 'IN_FUTURE') await client.read({ ...read, level: 'linearizable' });
+    // What is gone the subscription says itself, and goes on behind it.
+    else if (error.reason !== 'TRIMMED') throw error;
   }
   return afterSeq;
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { isReady } from '../../src/cli/dev.ts';
 import { connect } from '../../src/client/grpc/connect.ts';
 import { freePorts, Running } from './running.ts';
 
@@ -131,6 +132,19 @@ describe('dev', () => {
       /^node 1 cannot start: BAD_REQUEST: .*partitions: told 2, stored 1/,
     );
     expect(other.stderr).toContain(`(its log: ${data}/node-1.log)\n`);
+  });
+});
+
+describe('dev is ready', () => {
+  const replica = { leader: 1, term: 1, commit: 1, ready: true, replicas: [] };
+  const answering = { id: 1, address: 'a:1', pid: 7, up: true, state: 'serving', waitingFor: null };
+  const status = { nodes: [answering], partitions: [{ id: 0, ...replica }] };
+
+  it('by what its own processes say, not by what others at their addresses do', () => {
+    expect(isReady(status, [{ id: 1, child: { pid: 7 } }], 1)).toBe(true);
+    expect(isReady(status, [{ id: 1, child: { pid: 8 } }], 1)).toBe(false);
+    expect(isReady(status, [{ id: 1, child: null }], 1)).toBe(false);
+    expect(isReady(status, [{ id: 1, child: { pid: 7 } }], 2)).toBe(false);
   });
 });
 

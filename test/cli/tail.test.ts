@@ -106,7 +106,7 @@ describe('tail', () => {
     [['--partition', '1', '--after', '1'], 'after goes with a conversation'],
     [['g:a', '--from', 'middle'], '"middle" is not start or end'],
     [['g:a', '--limit', '0'], 'limit "0"'],
-    [['g:a', '--from', 'start', '--after', '1'], 'from start is another place'],
+    [['g:a', '--from', 'start', '--after', '1'], 'from goes without --after'],
   ])('is used wrongly with %j: exit code 2', async (args, message) => {
     const { code, stderr } = await paceline(['tail', ...args]);
     expect(code).toBe(2);
