@@ -114,7 +114,7 @@ export class Appends implements SessionOwner {
       if (refusal === null && result !== undefined) this.stored(group.partition, append, result);
       else if (refusal !== null) {
         allStored = false;
-        session.breakOrder(group.partition, append.conversation);
+        session.broken.add(group.partition, append.conversation);
         if (refusal.reason === 'OUTCOME_UNKNOWN') append.isUnknown = true;
         if (isFinal(refusal, append)) append.fail(refusal);
         else {
@@ -285,14 +285,18 @@ export class Appends implements SessionOwner {
       this.scheduleFlush();
       return true;
     }
-    const { appends, bytes } = lane.take(address, commandsLeft, bytesLeft);
+    const { partition } = lane;
+    // A name in `restart` is never longer than the command that holds it: both fit.
+    const share = session.broken.has(partition) ? bytesLeft / 2 : bytesLeft;
+    const { appends, bytes } = lane.take(address, commandsLeft, share);
     if (appends.length === 0) return true;
-    if (bytes > bytesLeft && frame.commands > 0) {
-      session.send([{ partition: lane.partition, appends, bytes }]);
-    } else {
-      frame.groups.push({ partition: lane.partition, appends, bytes });
+    const restart = session.broken.take(partition, appends, bytesLeft - bytes);
+    const group = { partition, appends, restart: restart.names, bytes: bytes + restart.bytes };
+    if (group.bytes > bytesLeft && frame.commands > 0) session.send([group]);
+    else {
+      frame.groups.push(group);
       frame.commands += appends.length;
-      frame.bytes += bytes;
+      frame.bytes += group.bytes;
       frames.set(session, frame);
     }
     if (lane.sendableAtMs() !== null) this.scheduleFlush();

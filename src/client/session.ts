@@ -3,6 +3,7 @@ import { refusalFrom } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { appendSessionPath } from '../gen/services.ts';
 import type { Appended } from './append.ts';
+import { BrokenOrder } from './broken-order.ts';
 import { decodeResponse, encodeFrame, type FrameGroup } from './frames.ts';
 import { bigintOf } from './message.ts';
 import type { PendingAppend } from './pending-append.ts';
@@ -14,6 +15,8 @@ const unansweredBytesMax = 6 * 1024 * 1024;
 export interface SentGroup {
   readonly partition: number;
   readonly appends: readonly PendingAppend[];
+  /** Conversations named in it: those may be sent again. */
+  readonly restart: readonly string[];
   readonly bytes: number;
 }
 
@@ -37,8 +40,7 @@ export interface SessionOwner {
 
 export class Session {
   readonly address: string;
-  /** Conversations whose order on this stream is broken until they are named in `restart`. */
-  readonly broken = new Map<number, Set<string>>();
+  readonly broken = new BrokenOrder();
   private readonly owner: SessionOwner;
   private readonly stream: Stream;
   private readonly frames = new Map<number, (SentGroup | null)[]>();
@@ -63,19 +65,11 @@ export class Session {
   send(groups: readonly SentGroup[]): void {
     const frame = this.nextFrame++;
     this.frames.set(frame, [...groups]);
-    const encoded: FrameGroup[] = groups.map(({ partition, appends }) => {
-      const restart = [...(this.broken.get(partition) ?? [])];
-      this.broken.delete(partition);
+    const encoded: FrameGroup[] = groups.map(({ partition, restart, appends }) => {
       return { partition, restart, commands: appends.map((append) => append.command) };
     });
     for (const group of groups) this.unansweredBytes += group.bytes;
     this.stream.send(encodeFrame(frame, encoded));
-  }
-
-  breakOrder(partition: number, conversation: string): void {
-    const broken = this.broken.get(partition);
-    if (broken === undefined) this.broken.set(partition, new Set([conversation]));
-    else broken.add(conversation);
   }
 
   /** Ends what is over its deadline; its answer is not waited for any more. */
