@@ -185,6 +185,37 @@ describe('a subscription', () => {
     expect(seqsOf(own)).toEqual(range(1, 100));
   });
 
+  it('outlives a node that an operator stops, and so do reads', async () => {
+    const conversation = 'g:outlives';
+    const { client, cluster } = fixture;
+    await fill(conversation, 1);
+    let open = 0;
+    // As many as there are nodes: one of them is at the node that stops.
+    const seen = cluster.nodes.map(async () => {
+      for await (const event of client.subscribe({ conversation })) {
+        if (event.kind === 'caught-up') open += 1;
+        if (event.kind === 'message' && event.message.seq === 2) return event.message.seq;
+      }
+      return 0;
+    });
+    await until('all are caught up', 5000, () => open === seen.length);
+    const level = 'linearizable';
+    const node = cluster.node(1);
+    let reading = true;
+    const reads = (async () => {
+      while (reading) {
+        await Promise.all(Array.from({ length: 10 }, () => client.read({ conversation, level })));
+      }
+    })();
+    await node.kill('SIGTERM');
+    reading = false;
+    node.start();
+    await reads;
+    await fill(conversation, 1);
+    expect(await Promise.all(seen)).toEqual([2, 2, 2]);
+    await cluster.ready();
+  });
+
   it('of a partition that does not exist is refused', async () => {
     const refusal = { reason: 'NO_SUCH_PARTITION', field: 'partition', limit: 3 };
     await expect(follow({ partition: 4 }, 'caught-up')).rejects.toMatchObject(refusal);

@@ -86,13 +86,20 @@ function call<Request, RequestInput, Response, ResponseInput>(
 
 const noAnswer: Refusal = { reason: 'UNREACHABLE', message: 'the server sent no answer' };
 
+/** CANCELLED is said by a node that stops: who cancels a call here hears no more of it. */
+const unreached: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+]);
+
 /** Paceline's own refusal where it sent one; else the server was not reached. */
 function refusalOfCall(error: ServiceError): Refusal {
+  const { code, details } = error;
   const sent = sentRefusal(error);
   if (sent !== null) return sent;
-  const isReach = error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED;
-  if (isReach) return { reason: 'UNREACHABLE', message: lastError(error.details) };
-  return { reason: 'INTERNAL', message: error.details };
+  if (unreached.has(code)) return { reason: 'UNREACHABLE', message: lastError(details) };
+  return { reason: 'INTERNAL', message: details };
 }
 
 /**
