@@ -5,6 +5,8 @@ import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { type Append, type Appended, encodeAppend, keyOf } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
+import { checkAppend } from './check-append.ts';
+import { checkSignal } from './check-value.ts';
 import type { EventAppend } from './event-append.ts';
 import { frameBounds } from './frames.ts';
 import { Lane } from './lane.ts';
@@ -73,13 +75,20 @@ export class Appends implements SessionOwner {
       reject(signal?.aborted ? abortReason(signal) : closedError());
       return;
     }
+    try {
+      checkAppend(append);
+      if (signal !== undefined) checkSignal(signal);
+    } catch (error) {
+      reject(asRefusal(error));
+      return;
+    }
     const number = this.nextNumber++;
     const { clock, appendTimeoutMs = 30_000 } = this.options;
     const deadlineMs = clock.monotonicMs() + appendTimeoutMs;
-    this.open += 1;
     const call = { append, number, deadlineMs, resolve, reject };
     const pending = new PendingAppend(call, this.onEnd);
     if (signal !== undefined) pending.endBy(signal);
+    this.open += 1;
     if (this.map.isLoaded && this.starting.length === 0) this.enter(pending);
     else if (this.starting.push(pending) === 1) this.loadMap();
   }
@@ -206,8 +215,7 @@ export class Appends implements SessionOwner {
       pending.place({ conversation, partition, command: encodeAppend(append, conversation, key) });
       this.buffer.enter(pending);
     } catch (error) {
-      if (!(error instanceof PacelineError)) throw error;
-      pending.fail(error);
+      pending.fail(asRefusal(error));
     }
   }
 
@@ -361,6 +369,13 @@ function isFinal(refusal: Refusal, { append, isUnknown }: PendingAppend): boolea
   if (refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || 'event' in append) return true;
   // A head that is not beyond what was expected may still move.
   return (refusal.actual ?? 0) > (append.expectedSeq ?? 0);
+}
+
+/** What nobody has thought of ends the append that it came from, and no other. */
+function asRefusal(error: unknown): PacelineError {
+  if (error instanceof PacelineError) return error;
+  const message = `not an append: ${error}`;
+  return new PacelineError({ reason: 'BAD_COMMAND', field: 'append', message });
 }
 
 function closedError(): PacelineError {

@@ -5,6 +5,7 @@ import type { GetStatusResponse } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Append, Appended } from './append.ts';
 import { Appends } from './appends.ts';
+import { checkText } from './check-value.ts';
 import type { EventAppend, Policy } from './event-append.ts';
 import type { Message, Page } from './message.ts';
 import { PartitionMap } from './partition-map.ts';
@@ -72,6 +73,7 @@ export class PacelineClient {
    * those of the same device with lower epochs are fenced there.
    */
   async registerDevice(user: string, device: string, key?: string): Promise<number> {
+    checkText('BAD_SENDER', 'sender', user);
     const conversation = `s:${escapeId(user)}`;
     const event = { kind: 'device', device } as const;
     const keyed = key === undefined ? {} : { key };

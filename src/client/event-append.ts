@@ -36,18 +36,21 @@ export type Event =
   | { readonly kind: 'release' | 'reject'; readonly seq: number }
   | { readonly kind: 'device'; readonly device: string };
 
-const orders = {
-  sender: OrderPolicy.ORDER_POLICY_SENDER_FIFO,
-  server: OrderPolicy.ORDER_POLICY_SERVER,
-} as const;
-const actions = {
-  mark: GapAction.GAP_ACTION_MARK,
-  reject: GapAction.GAP_ACTION_REJECT,
-  skip: GapAction.GAP_ACTION_SKIP,
-} as const;
-const ends = {
-  reject: PendingEnd.PENDING_END_REJECT,
-  release: PendingEnd.PENDING_END_RELEASE,
+/** The words of a policy, as the wire has them. */
+export const policyWords = {
+  order: {
+    sender: OrderPolicy.ORDER_POLICY_SENDER_FIFO,
+    server: OrderPolicy.ORDER_POLICY_SERVER,
+  },
+  gapAction: {
+    mark: GapAction.GAP_ACTION_MARK,
+    reject: GapAction.GAP_ACTION_REJECT,
+    skip: GapAction.GAP_ACTION_SKIP,
+  },
+  pendingEnd: {
+    reject: PendingEnd.PENDING_END_REJECT,
+    release: PendingEnd.PENDING_END_RELEASE,
+  },
 } as const;
 
 export function eventInput(event: Event): AppendCommandInput {
@@ -66,10 +69,10 @@ export function eventInput(event: Event): AppendCommandInput {
 function policyInput(policy: Policy): SetPolicyInput {
   const { order, gapAction, gapWaitMs, pendingTtlMs, pendingEnd } = policy;
   const input: SetPolicyInput = {};
-  if (order !== undefined) input.order = orders[order];
-  if (gapAction !== undefined) input.gapAction = actions[gapAction];
+  if (order !== undefined) input.order = policyWords.order[order];
+  if (gapAction !== undefined) input.gapAction = policyWords.gapAction[gapAction];
   if (gapWaitMs !== undefined) input.gapWaitMs = gapWaitMs;
   if (pendingTtlMs !== undefined) input.pendingTtlMs = pendingTtlMs;
-  if (pendingEnd !== undefined) input.pendingEnd = ends[pendingEnd];
+  if (pendingEnd !== undefined) input.pendingEnd = policyWords.pendingEnd[pendingEnd];
   return input;
 }

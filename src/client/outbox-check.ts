@@ -1,8 +1,10 @@
 // What can be said of a message before it is kept: a refusal that comes later leaves a hole in its chain.
 import { scanCommand } from '../command.ts';
 import { isBadName, parseConversation } from '../conversation.ts';
-import { PacelineError, type Reason } from '../errors.ts';
+import { PacelineError } from '../errors.ts';
 import { encodeAppend } from './append.ts';
+import { checkAppend } from './check-append.ts';
+import { checkNumber, refused } from './check-value.ts';
 import type { KeptMessage, OutboxMessage } from './outbox-store.ts';
 
 const anyKey = 'k'.repeat(64);
@@ -26,6 +28,7 @@ export function checkMessage(
   { sender, device, epoch }: Sender,
   nowMs: number,
 ): KeptMessage['message'] {
+  checkAppend({ ...message, sender, device, epoch });
   const name = parseConversation(message.conversation);
   if (isBadName(name)) throw refused('BAD_CONVERSATION', 'conversation', name.problem);
   const headers = message.headers?.map(({ name: header, value }) => ({ name: header, value }));
@@ -36,20 +39,9 @@ export function checkMessage(
     body: Buffer.from(message.body),
     clientTimeMs: message.clientTimeMs ?? Math.floor(nowMs),
   };
-  checkNumber('expected_seq', kept.expectedSeq);
   checkNumber('client_time_ms', kept.clientTimeMs);
-  checkNumber('seen_seq', kept.seenSeq);
   const command = { ...kept, sender, device, epoch, clientSeq: 1, prevClientSeq: 0 };
   const scanned = scanCommand(encodeAppend(command, name.text, anyKey));
   if (scanned.kind === 'refused') throw new PacelineError(scanned.refusal);
   return kept;
-}
-
-function checkNumber(field: string, value = 0): void {
-  if (Number.isSafeInteger(value) && value >= 0) return;
-  throw refused('BAD_COMMAND', field, `${field} is not an integer from 0 to 2^53 - 1`);
-}
-
-function refused(reason: Reason, field: string, message: string): PacelineError {
-  return new PacelineError({ reason, field, message });
 }

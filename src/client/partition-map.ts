@@ -6,6 +6,7 @@ import { PacelineError } from '../errors.ts';
 import { type GetPartitionMapResponse, ShardMapping } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import { createPlaces, type ShardMapping as Mapping, partitionOf } from '../shard.ts';
+import { checkText } from './check-value.ts';
 import type { ClientTransport } from './types.ts';
 
 const mapTimeoutMs = 1000;
@@ -43,6 +44,7 @@ export class PartitionMap {
 
   /** Throws BAD_CONVERSATION; only once loaded. */
   locate(conversation: string): { readonly text: string; readonly partition: number } {
+    checkText('BAD_CONVERSATION', 'conversation', conversation);
     const place = this.places?.(conversation);
     if (place === undefined) throw new Error('the map is loaded before it is used');
     if ('shard' in place) {

@@ -70,6 +70,9 @@ describe('send', () => {
       [{ headers: Array.from({ length: 33 }, () => ({ name: 'a', value: '' })) }, 'TOO_LARGE'],
       [{ expectedSeq: -1 }, 'BAD_COMMAND'],
       [{ seenSeq: 0.5 }, 'BAD_COMMAND'],
+      [{ conversation: 5 }, 'BAD_CONVERSATION'],
+      [{ body: undefined }, 'BAD_COMMAND'],
+      [{ body: new ArrayBuffer(5) }, 'BAD_COMMAND'],
     ];
     for (const [fields, reason] of bad) {
       const sent = outbox.send({ conversation: room, body: 'x', ...fields });
