@@ -1,6 +1,7 @@
 // The appends of a client: coalesced into one frame a leader and tick, retried with the same key until a
 // deadline, in order per conversation over failovers and lost streams.
 import type { Timer } from '../clock.ts';
+import { scanCommand } from '../command.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { AppendResult } from '../gen/proto.ts';
 import { type Append, type Appended, encodeAppend, keyOf } from './append.ts';
@@ -212,7 +213,9 @@ export class Appends implements SessionOwner {
     try {
       const { text: conversation, partition } = this.map.locate(append.conversation);
       const key = append.key ?? keyOf(this.options.clientId, number);
-      pending.place({ conversation, partition, command: encodeAppend(append, conversation, key) });
+      const command = encodeAppend(append, conversation, key);
+      checkSize(command);
+      pending.place({ conversation, partition, command });
       this.buffer.enter(pending);
     } catch (error) {
       pending.fail(asRefusal(error));
@@ -369,6 +372,13 @@ function isFinal(refusal: Refusal, { append, isUnknown }: PendingAppend): boolea
   if (refusal.reason !== 'EXPECTED_SEQ_MISMATCH' || 'event' in append) return true;
   // A head that is not beyond what was expected may still move.
   return (refusal.actual ?? 0) > (append.expectedSeq ?? 0);
+}
+
+/** A node would not read its frame at all: the stream would end, with all that is out on it, at every try. */
+function checkSize(command: Uint8Array): void {
+  if (command.length <= frameBounds.bytes) return;
+  const scanned = scanCommand(command);
+  if (scanned.kind === 'refused') throw new PacelineError(scanned.refusal);
 }
 
 /** What nobody has thought of ends the append that it came from, and no other. */

@@ -135,6 +135,19 @@ test('what nobody has thought of ends its own append alone', async () => {
   await client.drain();
 });
 
+test.each([
+  ['body', { body: Buffer.alloc(17 * 1024 * 1024) }],
+  ['headers', { headers: [{ name: 'a', value: 'x'.repeat(2 * 1024 * 1024) }] }],
+  ['sender', { sender: 'x'.repeat(2 * 1024 * 1024) }],
+])('what no frame holds for its %s is refused before it is sent', async (field, change) => {
+  const { client, cluster, serve } = open();
+  const ends = [good, { ...good, ...change }, good].map((each) => endOf(client.append(each)));
+  await serve();
+  const reason = field === 'sender' ? 'BAD_SENDER' : 'TOO_LARGE';
+  expect(await Promise.all(ends)).toEqual([1, [reason, field], 2]);
+  expect(cluster.frames).toBe(1);
+});
+
 test('a signal that is none is refused, and does not count as open', async () => {
   const { client } = open();
   for (const signal of [null, {}, 'x', { aborted: false }] as unknown as AbortSignal[]) {
