@@ -116,7 +116,7 @@ export class PacelineClient {
   /**
    * Follows a conversation, or a partition in log order: what is there, then what is new, each message
    * and each other event (a gap, a release, ...) once, in order, over failovers. Ends with `break`,
-   * the signal or the client's close.
+   * the signal or the client's close. Bad input is told by the first `next`.
    *
    * ```ts
    * for await (const event of paceline.subscribe({ conversation: 'g:lobby', afterSeq: 0 })) {
@@ -128,7 +128,7 @@ export class PacelineClient {
   subscribe(subscribe: Subscribe): Subscription {
     const subscription = new Subscription(subscribe, {
       options: this.options,
-      first: this.firstServer(subscribe),
+      first: () => this.firstServer(subscribe),
       server: () => this.reads.server(),
       areAll: (servers) => this.map.addresses.every((address) => servers.has(address)),
       token: () => this.tokens.get(this.partitionOf(subscribe)),
@@ -193,18 +193,9 @@ export class PacelineClient {
   private firstServer(subscribe: Subscribe): string | undefined | Promise<string | undefined> {
     const { prefer = 'partition' in subscribe ? 'leader' : 'any', server } = subscribe;
     if (prefer === 'any' || server !== undefined) return undefined;
-    const leader = () => this.leaderOf(subscribe);
+    const leader = () => this.map.leader(this.partitionOf(subscribe));
     // Where no map is to be had, the subscription finds out for itself.
     return this.map.isLoaded ? leader() : this.map.refresh().then(leader, leader);
-  }
-
-  private leaderOf(subscribe: Subscribe): string | undefined {
-    try {
-      return this.map.leader(this.partitionOf(subscribe));
-    } catch {
-      // A bad name: a node says so.
-      return undefined;
-    }
   }
 
   /** -1: not known yet, there is no token for it. */

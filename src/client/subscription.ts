@@ -10,12 +10,13 @@ import {
   type SubscribeStartInput,
 } from '../gen/proto.ts';
 import { subscribePath } from '../gen/services.ts';
+import { checkSubscribe } from './check-subscribe.ts';
 import { isStored, placeOf, type SubscriptionEvent, toEvent } from './subscription-events.ts';
 import { type ClientOptions, mayBeRightElsewhere, type Stream } from './types.ts';
 
 /** What to follow: a conversation, or a partition in log order. */
 export type Subscribe = SubscribeTarget & {
-  /** Messages and events the client may hold; 1,024 where not given. */
+  /** Messages and events the client may hold, 1 to 1,000,000; 1,024 where not given. */
   readonly window?: number;
   /** Who reads: sees its own pending and rejected messages whole. */
   readonly viewer?: string;
@@ -46,7 +47,7 @@ type SubscribeTarget =
 export interface SubscriptionDeps {
   readonly options: ClientOptions;
   /** The node to begin at; undefined: the next one. */
-  readonly first: string | undefined | Promise<string | undefined>;
+  readonly first: () => string | undefined | Promise<string | undefined>;
   /** The next node to try. */
   readonly server: () => string;
   /** These are all servers there are. */
@@ -98,18 +99,13 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   constructor(subscribe: Subscribe, deps: SubscriptionDeps) {
     this.subscribe = subscribe;
     this.deps = deps;
-    this.window = Math.max(1, subscribe.window ?? windowDefault);
+    this.window = subscribe.window ?? windowDefault;
     const isConversation = 'conversation' in subscribe;
     this.rev = isConversation ? (subscribe.afterRev ?? 0) : 0;
     this.index = isConversation ? 0 : (subscribe.afterIndex ?? 0);
-    const { signal } = subscribe;
-    if (signal?.aborted) this.end(null);
-    else {
-      signal?.addEventListener('abort', () => this.end(null), { once: true });
-      const { first } = deps;
-      if (first instanceof Promise) this.openLater(first);
-      else this.open(first);
-    }
+    const refusal = refusalOf(subscribe);
+    if (refusal !== null || subscribe.signal?.aborted) this.end(refusal);
+    else this.begin();
   }
 
   [Symbol.asyncIterator](): this {
@@ -143,6 +139,14 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     return this.window - this.held;
   }
 
+  private begin(): void {
+    const { subscribe, deps } = this;
+    subscribe.signal?.addEventListener('abort', () => this.end(null), { once: true });
+    const first = deps.first();
+    if (first instanceof Promise) this.openLater(first);
+    else this.open(first);
+  }
+
   private openLater(first: Promise<string | undefined>): void {
     const opened = first.then((server) => {
       if (!this.ended) this.open(server);
@@ -155,8 +159,6 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.retry = null;
     this.isParked = this.room < 1;
     if (this.isParked) return;
-    const start = this.start();
-    if (start === null) return;
     this.address = this.subscribe.server ?? first ?? this.deps.server();
     const stream = this.deps.options.transport.openStream(this.address, subscribePath, {
       onResponse: (bytes) => {
@@ -168,21 +170,13 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     });
     this.stream = stream;
     this.owedCredits = 0;
-    stream.send(SubscribeRequest.encode({ start: { credits: this.room, ...start } }));
+    stream.send(SubscribeRequest.encode({ start: { credits: this.room, ...this.start() } }));
     this.listen();
   }
 
-  /** null: it has ended, as the conversation's name is none. */
-  private start(): Omit<SubscribeStartInput, 'credits'> | null {
+  private start(): Omit<SubscribeStartInput, 'credits'> {
     const { subscribe } = this;
-    let readToken: Uint8Array | undefined;
-    try {
-      readToken = this.deps.token();
-    } catch (error) {
-      if (!(error instanceof PacelineError)) throw error;
-      this.end(error);
-      return null;
-    }
+    const readToken = this.deps.token();
     const { viewer = '' } = subscribe;
     const more = { viewer, ...(readToken === undefined ? {} : { readToken }) };
     if ('conversation' in subscribe) {
@@ -321,5 +315,15 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
       if (error === null) resolve({ done: true, value: undefined });
       else reject(error);
     }
+  }
+}
+
+function refusalOf(subscribe: Subscribe): PacelineError | null {
+  try {
+    checkSubscribe(subscribe);
+    return null;
+  } catch (error) {
+    if (error instanceof PacelineError) return error;
+    throw error;
   }
 }

@@ -81,7 +81,7 @@ function open(subscribe: Subscribe, servers: readonly string[] = ['n1:1', 'n2:1'
   const areAll = (found: ReadonlySet<string>) => servers.every((each) => found.has(each));
   const deps = {
     options: given,
-    first: undefined,
+    first: () => undefined,
     server,
     areAll,
     token: () => undefined,

@@ -1,0 +1,33 @@
+// What can be said of a subscription before any node is asked: on the wire a conversation without a name is a
+// partition, with the messages of everybody in it.
+import { isBadName, parseConversation } from '../conversation.ts';
+import { checkNumber, checkSignal, checkText, refused, uint32Max } from './check-value.ts';
+import type { Subscribe } from './subscription.ts';
+
+/** As many credits as a node takes at once. */
+const windowMax = 1_000_000;
+
+/** Throws PacelineError with the field. */
+export function checkSubscribe(subscribe: Subscribe): void {
+  if ('conversation' in subscribe) {
+    checkName(subscribe.conversation);
+    checkNumber('after_seq', subscribe.afterSeq, 'BAD_REQUEST');
+    checkNumber('after_rev', subscribe.afterRev, 'BAD_REQUEST');
+  } else if ('partition' in subscribe) {
+    checkNumber('partition', subscribe.partition ?? null, 'BAD_REQUEST', uint32Max);
+    checkNumber('after_index', subscribe.afterIndex, 'BAD_REQUEST');
+  } else throw refused('BAD_REQUEST', 'conversation', 'no conversation and no partition is given');
+  const { window = 1, viewer, signal } = subscribe;
+  if (!Number.isInteger(window) || window < 1 || window > windowMax) {
+    throw refused('BAD_REQUEST', 'window', `window is not an integer from 1 to ${windowMax}`);
+  }
+  if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
+  if (signal !== undefined) checkSignal(signal);
+}
+
+function checkName(conversation: string): void {
+  checkText('BAD_CONVERSATION', 'conversation', conversation);
+  const name = parseConversation(conversation);
+  if (!isBadName(name)) return;
+  throw refused('BAD_CONVERSATION', 'conversation', `conversation: ${name.problem}`);
+}

@@ -1,0 +1,74 @@
+// Subscriptions of callers without types: refused by the name of the field before a node is asked, also while
+// no map is loaded. On the wire a conversation without a name is a partition, with all that others say there.
+import { expect, test } from 'vitest';
+import { PacelineClient } from '../../src/client/client.ts';
+import type { Subscribe } from '../../src/client/subscription.ts';
+import type { ClientTransport } from '../../src/client/types.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeCluster } from './fake-cluster.ts';
+
+function open() {
+  const clock = new FakeClock();
+  const cluster = new FakeCluster();
+  const opened: string[] = [];
+  const transport: ClientTransport = {
+    call: (address, rpc) => cluster.call(address, rpc),
+    openStream: (address) => {
+      opened.push(address);
+      return { send() {}, pause() {}, resume() {}, close() {} };
+    },
+    close: () => {},
+  };
+  const servers = cluster.nodes.map(({ address }) => address);
+  const given = { servers, transport, clock, random: () => 0.5, clientId: 'test' };
+  return { client: new PacelineClient(given), clock, opened };
+}
+
+const conversation = 'g:a';
+const notNumbers = [null, '5', 5n, Number.NaN, -1, 1.5, 2 ** 53];
+const badName = ['BAD_CONVERSATION', 'conversation'] as const;
+const badRequest = (field: string) => ['BAD_REQUEST', field] as const;
+
+const bad: readonly (readonly [object, readonly [string, string]])[] = [
+  ...['', 'lobby', undefined, null, 5].map((name) => [{ conversation: name }, badName] as const),
+  [{ conversation: '', prefer: 'leader' }, badName],
+  [{}, badRequest('conversation')],
+  ...[...notNumbers, undefined, 2 ** 32].map(
+    (partition) => [{ partition }, badRequest('partition')] as const,
+  ),
+  ...notNumbers.flatMap((value) => [
+    [{ conversation, afterSeq: value }, badRequest('after_seq')] as const,
+    [{ conversation, afterRev: value }, badRequest('after_rev')] as const,
+    [{ partition: 0, afterIndex: value }, badRequest('after_index')] as const,
+  ]),
+  ...[null, '5', 0, -1, 2.5, Number.NaN, Number.POSITIVE_INFINITY, 1_000_001].map(
+    (window) => [{ conversation, window }, badRequest('window')] as const,
+  ),
+  [{ conversation, viewer: 5 }, badRequest('viewer')],
+  [{ conversation, signal: {} }, badRequest('signal')],
+];
+
+test.each(bad)('%o is refused: %s', async (subscribe, [reason, field]) => {
+  for (const isLoaded of [false, true]) {
+    const { client, clock, opened } = open();
+    if (isLoaded) client.subscribe({ partition: 0 });
+    await clock.pass(0);
+    const streams = opened.length;
+    const subscription = client.subscribe(subscribe as Subscribe);
+    const ended = expect(subscription.next()).rejects.toMatchObject({ reason, field });
+    await clock.pass(0);
+    await ended;
+    expect(subscription.isOver).toBe(true);
+    expect(opened).toHaveLength(streams);
+    await client.close();
+  }
+});
+
+test('absent values and the widest window are fine', async () => {
+  const { client, clock, opened } = open();
+  const absent = { afterSeq: undefined, window: undefined, viewer: undefined, signal: undefined };
+  client.subscribe({ conversation, ...absent } as unknown as Subscribe);
+  client.subscribe({ conversation: 'p:b~a', window: 1_000_000 });
+  await clock.pass(0);
+  expect(opened).toHaveLength(2);
+});
