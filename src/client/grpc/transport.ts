@@ -1,5 +1,5 @@
 // The client's way to nodes over grpc-js: a channel an address, kept.
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, connectivityState, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { PacelineError, type Refusal } from '../../errors.ts';
 import { sentRefusal } from '../../gen/google-rpc.ts';
 import type { ClientTransport, Rpc, Stream, StreamEvents } from '../types.ts';
@@ -17,7 +17,13 @@ const channelOptions = {
 
 const identity = (bytes: Buffer) => bytes;
 
-export function createGrpcClientTransport(): ClientTransport {
+/** grpc-js waits for a node that takes connections and says nothing, such as a stopped process, for 20 s. */
+const connectTimeoutDefaultMs = 4000;
+
+/** A stream without a connection after `connectTimeoutMs` ends with UNREACHABLE. */
+export function createGrpcClientTransport(
+  connectTimeoutMs = connectTimeoutDefaultMs,
+): ClientTransport {
   const channels = new Map<string, Client>();
   const channel = (address: string) => {
     let found = channels.get(address);
@@ -28,7 +34,8 @@ export function createGrpcClientTransport(): ClientTransport {
     return found;
   };
   return {
-    openStream: (address, path, events) => openStream(channel(address), path, events),
+    openStream: (address, path, events) =>
+      openStream(channel(address), path, events, connectTimeoutMs),
     call: (address, rpc, request, timeoutMs) => call(channel(address), rpc, request, timeoutMs),
     close: () => {
       for (const each of channels.values()) each.close();
@@ -37,14 +44,28 @@ export function createGrpcClientTransport(): ClientTransport {
   };
 }
 
-function openStream(client: Client, path: string, events: StreamEvents): Stream {
+function openStream(
+  client: Client,
+  path: string,
+  events: StreamEvents,
+  connectTimeoutMs: number,
+): Stream {
   const stream = client.makeBidiStreamRequest(path, identity, identity);
   let ended = false;
+  const over = () => {
+    ended = true;
+    clearTimeout(connecting);
+  };
   const end = (refusal: Refusal) => {
     if (ended) return;
-    ended = true;
+    over();
     events.onEnd(new PacelineError(refusal));
   };
+  const connecting = setTimeout(() => {
+    if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return;
+    end({ reason: 'UNREACHABLE', message: `no connection within ${connectTimeoutMs} ms` });
+    stream.cancel();
+  }, connectTimeoutMs);
   stream.on('data', (bytes: Buffer) => {
     if (!ended) events.onResponse(bytes);
   });
@@ -57,7 +78,7 @@ function openStream(client: Client, path: string, events: StreamEvents): Stream 
     pause: () => stream.pause(),
     resume: () => stream.resume(),
     close: () => {
-      ended = true;
+      over();
       stream.cancel();
     },
   };
