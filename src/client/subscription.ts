@@ -88,6 +88,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private address = '';
   private readonly damagedAt = new Set<string>();
   private waiting: Waiting[] = [];
+  private stopListening: (() => void) | null = null;
   private ended = false;
   private error: Error | null = null;
   private caughtUp = false;
@@ -140,9 +141,11 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   }
 
   private begin(): void {
-    const { subscribe, deps } = this;
-    subscribe.signal?.addEventListener('abort', () => this.end(null), { once: true });
-    const first = deps.first();
+    const { signal } = this.subscribe;
+    const abort = () => this.end(null);
+    signal?.addEventListener('abort', abort, { once: true });
+    this.stopListening = () => signal?.removeEventListener('abort', abort);
+    const first = this.deps.first();
     if (first instanceof Promise) this.openLater(first);
     else this.open(first);
   }
@@ -309,6 +312,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.stream = null;
     this.retry?.cancel();
     this.silence?.cancel();
+    this.stopListening?.();
     this.deps.onClose(this);
     if (error === null) this.events = [];
     for (const { resolve, reject } of this.waiting.splice(0)) {

@@ -1,5 +1,6 @@
 // A subscription of the client over streams that are lost at any moment: no hole, no repeat, and no
 // more in memory than its window.
+import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Subscribe } from '../../src/client/subscription.ts';
@@ -449,6 +450,14 @@ describe('the end', () => {
     const late = open({ conversation: 'g:a', signal: abort.signal });
     expect((await late.subscription.next()).done).toBe(true);
     expect(late.streams).toHaveLength(0);
+  });
+
+  it('a signal that lives on forgets it with its end', async () => {
+    const { signal } = new AbortController();
+    const { subscription } = open({ conversation: 'g:a', signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await subscription.return();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('a refusal that lasts is thrown, after what was received before', async () => {
