@@ -27,7 +27,7 @@ export class OutboxWriter {
   private waiting: Waiting[] = [];
   private writing: Waiting[] = [];
   private flushing = false;
-  private isFailed = false;
+  private failed: Error | null = null;
   private forgetTimer: Timer | null = null;
 
   /** `onFailure` is called once. */
@@ -68,11 +68,16 @@ export class OutboxWriter {
     });
   }
 
+  /** Why nothing is written any more. */
+  get failure(): Error | null {
+    return this.failed;
+  }
+
   /** Resolves once everything given is written and synced, or writing has failed. */
   async settle(): Promise<void> {
     this.forgetTimer?.cancel();
     this.forgetTimer = null;
-    if (this.isFailed) return;
+    if (this.failed !== null) return;
     const settled = new Promise<void>((resolve) => {
       this.waiting.push({ onDurable: resolve, onFailure: () => resolve() });
     });
@@ -110,7 +115,7 @@ export class OutboxWriter {
 
   /** `flushing` stays: there is no write after this one. */
   private fail(error: Error): void {
-    this.isFailed = true;
+    this.failed = error;
     this.onFailure(error);
     for (const { onFailure } of [...this.writing, ...this.waiting]) onFailure(error);
   }

@@ -165,13 +165,16 @@ export class Outbox {
     return new Promise((resolve, reject) => this.draining.push({ resolve, reject }));
   }
 
-  /** Forgets every message that has not ended and says how many. Only after EPOCH_FENCED. */
+  /**
+   * Forgets every message that has not ended and says how many. Only after EPOCH_FENCED. Errors: what the store
+   * failed with.
+   */
   async discard(): Promise<number> {
     if (!(this.over instanceof PacelineError) || this.over.reason !== 'EPOCH_FENCED') {
       const message = 'an outbox is discarded only once its epoch is fenced';
       throw new PacelineError({ reason: 'BAD_REQUEST', message });
     }
-    await this.writer.settle();
+    await this.written();
     const before = this.open;
     for (const chain of this.chains.values()) await this.discardChain(chain);
     return before - this.open;
@@ -199,8 +202,13 @@ export class Outbox {
       this.open -= open;
       chain.discard(open, kept.length);
       for (const { clientSeq } of kept) this.writer.forget(chain, { conversation, clientSeq });
-      await this.writer.settle();
+      await this.written();
     }
+  }
+
+  private async written(): Promise<void> {
+    await this.writer.settle();
+    if (this.writer.failure !== null) throw this.writer.failure;
   }
 
   private addChain(row: ChainRow): Chain {

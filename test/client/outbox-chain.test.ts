@@ -275,6 +275,26 @@ describe('epochs', () => {
     expect(desk.server.values(room)).toEqual(['a', 'd']);
   });
 
+  it('and is not discarded by a store that fails: what it failed with is told', async () => {
+    const desk = new Desk();
+    const outbox = await desk.open();
+    desk.server.chain(room).epoch = 2;
+    await desk.send(outbox, 'a', 'b');
+    await desk.run();
+    desk.store.write = () => Promise.reject(new Error('disk full'));
+    let reads = 0;
+    const read = desk.store.readMessages.bind(desk.store);
+    desk.store.readMessages = (...asked) => {
+      reads += 1;
+      if (reads > 100) throw new Error('it reads on and on');
+      return read(...asked);
+    };
+    const discarded = expect(outbox.discard()).rejects.toThrow('disk full');
+    await desk.clock.pass(1000);
+    await discarded;
+    await desk.close(outbox);
+  });
+
   it('a higher one begins the chains anew: same keys, once, in order, without markers', async () => {
     const desk = new Desk();
     desk.server.policy = 'mark';
