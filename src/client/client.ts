@@ -80,7 +80,10 @@ export class PacelineClient {
     return (await this.startEvent({ conversation, sender: user, event, ...keyed })).epoch;
   }
 
-  /** The same without a promise for each message: one of the two is called, once. */
+  /**
+   * The same without a promise for each message: one of the two is called, once. What it throws is an
+   * uncaught exception of the process.
+   */
   start(
     append: Append,
     resolve: (appended: Appended) => void,

@@ -89,7 +89,14 @@ export class PendingAppend {
     this.ended = true;
     this.stopListening?.();
     this.onEnd(this);
-    tell();
+    try {
+      tell();
+    } catch (error) {
+      // The caller's own: the process hears of it, the appends of others that are told with it do not.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }
 

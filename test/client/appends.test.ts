@@ -1,5 +1,5 @@
 // What the client does with one append: when it is sent, when it ends, and with which error.
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PacelineClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/types.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -264,6 +264,33 @@ describe('backpressure', () => {
     await expect(second).rejects.toMatchObject({ reason: 'BUSY', limit: 100 });
     await serve();
     await expect(first).resolves.toMatchObject({ seq: 1 });
+  });
+});
+
+describe('a callback that throws', () => {
+  it('is heard of by the process, not by its siblings', async () => {
+    const thrown: (() => void)[] = [];
+    vi.stubGlobal('queueMicrotask', (call: () => void) => thrown.push(call));
+    onTestFinished(() => {
+      vi.unstubAllGlobals();
+    });
+    const client = createClient();
+    const fail = () => {
+      throw new Error('of the caller');
+    };
+    const append = { conversation, sender: 's', body: 'x' };
+    client.start(append, fail, fail);
+    const second = client.append(append);
+    client.start({ ...append, conversation: 'lobby' }, fail, fail);
+    const third = client.append(append);
+    await serve();
+    expect([(await second).seq, (await third).seq]).toEqual([2, 3]);
+    expect(thrown).toHaveLength(2);
+    for (const call of thrown) expect(call).toThrow('of the caller');
+    const later = client.append(append);
+    await serve();
+    expect((await later).seq).toBe(4);
+    await client.close();
   });
 });
 
