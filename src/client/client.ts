@@ -133,6 +133,7 @@ export class PacelineClient {
       options: this.options,
       first: () => this.firstServer(subscribe),
       server: () => this.reads.server(),
+      passOver: (server) => this.reads.passOver(server),
       areAll: (servers) => this.map.addresses.every((address) => servers.has(address)),
       token: () => this.tokens.get(this.partitionOf(subscribe)),
       learn: (partition, index, token) => this.tokens.learn(partition, index, token),

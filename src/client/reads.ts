@@ -43,12 +43,16 @@ export interface Head {
 const retryMs = 20;
 const timeoutDefaultMs = 10_000;
 const attemptMs = 3000;
+/** So long a server that did not answer is not asked, where another one is left. */
+const passOverMs = 5000;
 
 export class Reads {
   private readonly options: ClientOptions;
   private readonly map: PartitionMap;
   private readonly tokens: Tokens;
   private nextServer: number;
+  /** Servers that did not answer, and until when they are passed over. */
+  private readonly passedOver = new Map<string, number>();
 
   constructor(options: ClientOptions, map: PartitionMap, tokens: Tokens) {
     this.options = options;
@@ -80,6 +84,20 @@ export class Reads {
 
   /** The next node to ask. */
   server(): string {
+    const nowMs = this.options.clock.monotonicMs();
+    for (let i = 0; i < this.map.addresses.length; i++) {
+      const address = this.inTurn();
+      if ((this.passedOver.get(address) ?? 0) <= nowMs) return address;
+    }
+    return this.inTurn();
+  }
+
+  /** It did not answer. */
+  passOver(address: string): void {
+    this.passedOver.set(address, this.options.clock.monotonicMs() + passOverMs);
+  }
+
+  private inTurn(): string {
     const { addresses } = this.map;
     this.nextServer += 1;
     return addresses[this.nextServer % addresses.length] ?? '';
@@ -97,8 +115,11 @@ export class Reads {
       const leftMs = Math.max(1, deadlineMs - clock.monotonicMs());
       try {
         const timeoutMs = only === undefined ? Math.min(leftMs, attemptMs) : leftMs;
-        return await transport.call(server, rpc, request, timeoutMs);
+        const response = await transport.call(server, rpc, request, timeoutMs);
+        this.passedOver.delete(server);
+        return response;
       } catch (error) {
+        if (isUnreachable(error)) this.passOver(server);
         const again = error instanceof PacelineError && mayTryAgain(error, only !== undefined);
         if (!again || clock.monotonicMs() >= deadlineMs) throw error;
         server = only ?? this.server();
@@ -106,6 +127,10 @@ export class Reads {
       }
     }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof PacelineError && error.reason === 'UNREACHABLE';
 }
 
 function mayTryAgain(error: PacelineError, isPinned: boolean): boolean {

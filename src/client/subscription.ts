@@ -50,6 +50,8 @@ export interface SubscriptionDeps {
   readonly first: () => string | undefined | Promise<string | undefined>;
   /** The next node to try. */
   readonly server: () => string;
+  /** It did not answer: others are tried first. */
+  readonly passOver: (server: string) => void;
   /** These are all servers there are. */
   readonly areAll: (servers: ReadonlySet<string>) => boolean;
   readonly token: () => Uint8Array | undefined;
@@ -278,6 +280,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private lost(error: PacelineError): void {
     this.stream = null;
     this.silence?.cancel();
+    if (error.reason === 'UNREACHABLE') this.deps.passOver(this.address);
     if (!this.mayGoOnAfter(error)) {
       this.end(error);
       return;

@@ -14,8 +14,8 @@ const map = {
   leaders: [],
 };
 
-/** Of three nodes the first two answer reads with a refusal. */
-function open(reason: Reason) {
+/** Of three nodes all but one answer reads with a refusal. */
+function open(reason: Reason, { answering = 'n3:1' } = {}) {
   const clock = new FakeClock();
   const asked: string[] = [];
   const transport: ClientTransport = {
@@ -27,7 +27,7 @@ function open(reason: Reason) {
         return rpc.response.decode(Buffer.from(rpcs.getPartitionMap.response.encode(map)));
       }
       asked.push(address);
-      if (address !== 'n3:1') throw new PacelineError({ reason, message: reason });
+      if (address !== answering) throw new PacelineError({ reason, message: reason });
       return rpc.response.decode(Buffer.from(ReadResponse.encode({ headSeq: 7, servedBy: 3 })));
     },
     close: () => {},
@@ -68,5 +68,38 @@ describe('a read that one node refuses', () => {
     await clock.pass(1000);
     await refused;
     expect(asked).toHaveLength(1);
+  });
+});
+
+describe('a server that did not answer', () => {
+  it('is passed over for 5 s by later reads', async () => {
+    const { client, clock, asked } = open('UNREACHABLE');
+    const read = () => client.read({ conversation: 'g:a' });
+    const first = read();
+    await clock.pass(100);
+    await first;
+    expect(asked).toEqual(['n2:1', 'n3:1']);
+    for (let i = 0; i < 4; i++) {
+      const next = read();
+      await clock.pass(100);
+      await next;
+    }
+    // The first node was asked once, too.
+    expect(asked.slice(2)).toEqual(['n1:1', 'n3:1', 'n3:1', 'n3:1', 'n3:1']);
+    await clock.pass(5000);
+    const again = read();
+    await clock.pass(100);
+    await again;
+    expect(asked.slice(7)).not.toEqual(['n3:1']);
+  });
+
+  it('is asked all the same where no other is left', async () => {
+    const { client, clock, asked } = open('UNREACHABLE', { answering: 'none' });
+    const refused = expect(client.read({ conversation: 'g:a' })).rejects.toMatchObject({
+      reason: 'UNREACHABLE',
+    });
+    await clock.pass(11_000);
+    await refused;
+    expect(new Set(asked.slice(-3)).size).toBe(3);
   });
 });

@@ -108,3 +108,17 @@ test('after a failure it goes on at another node', async () => {
   await clock.pass(100);
   expect(opened).toEqual(['n3:1', 'n2:1']);
 });
+
+test('what it lost because it was not reached, others do not begin at', async () => {
+  const { client, clock, opened, streams } = open();
+  for (let i = 0; i < 3; i++) client.subscribe(conversation);
+  await clock.pass(0);
+  expect(opened).toEqual(['n2:1', 'n3:1', 'n1:1']);
+  streams[0]?.onEnd(unreachable);
+  await clock.pass(100);
+  for (let i = 0; i < 3; i++) client.subscribe(conversation);
+  expect(opened.slice(3)).toEqual(['n3:1', 'n1:1', 'n3:1', 'n1:1']);
+  await clock.pass(5000);
+  for (let i = 0; i < 3; i++) client.subscribe(conversation);
+  expect(opened.slice(7)).toContain('n2:1');
+});

@@ -84,6 +84,7 @@ function open(subscribe: Subscribe, servers: readonly string[] = ['n1:1', 'n2:1'
     options: given,
     first: () => undefined,
     server,
+    passOver: () => {},
     areAll,
     token: () => undefined,
     ...rest,
