@@ -46,7 +46,7 @@ export interface OutboxOptions {
   readonly pauseMaxMs?: number;
 }
 
-export const outboxDefaults = {
+const defaults = {
   messagesMax: 1_000_000,
   conversationWindowMax: 1024,
   windowMax: 16_384,
@@ -54,4 +54,16 @@ export const outboxDefaults = {
   pauseMaxMs: 10_000,
 };
 
-export type FullOutboxOptions = OutboxOptions & typeof outboxDefaults;
+export type FullOutboxOptions = OutboxOptions & typeof defaults;
+
+/** An option that is there and undefined is not given. */
+export function withDefaults(options: OutboxOptions): FullOutboxOptions {
+  return {
+    ...options,
+    messagesMax: options.messagesMax ?? defaults.messagesMax,
+    conversationWindowMax: options.conversationWindowMax ?? defaults.conversationWindowMax,
+    windowMax: options.windowMax ?? defaults.windowMax,
+    windowBytesMax: options.windowBytesMax ?? defaults.windowBytesMax,
+    pauseMaxMs: options.pauseMaxMs ?? defaults.pauseMaxMs,
+  };
+}

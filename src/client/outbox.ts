@@ -10,7 +10,7 @@ import {
   type FullOutboxOptions,
   type OutboxEnd,
   type OutboxOptions,
-  outboxDefaults,
+  withDefaults,
 } from './outbox-options.ts';
 import { OutboxSender } from './outbox-sender.ts';
 import type { ChainRow, KeptMessage, OutboxHead, OutboxMessage } from './outbox-store.ts';
@@ -71,7 +71,7 @@ export class Outbox {
   }
 
   private constructor(options: OutboxOptions, head: OutboxHead, rows: readonly ChainRow[]) {
-    const full: FullOutboxOptions = { ...outboxDefaults, ...options };
+    const full = withDefaults(options);
     this.options = full;
     this.head = head;
     this.writer = new OutboxWriter(options.store, options.clock, (error) => this.stop(error));

@@ -59,6 +59,17 @@ describe('send', () => {
     for (const key of keys) expect(key).toMatch(/^[!-~]{1,64}$/);
   });
 
+  it('takes an option that is given as undefined for one that is not', async () => {
+    const desk = new Desk();
+    const names = ['messagesMax', 'conversationWindowMax', 'windowMax', 'windowBytesMax'];
+    const absent = Object.fromEntries([...names, 'pauseMaxMs'].map((name) => [name, undefined]));
+    const outbox = await desk.open(absent);
+    desk.server.trouble = [refuse('BUSY')];
+    const items = await desk.send(outbox, 'a', 'b');
+    await desk.run(1000);
+    expect(await Promise.all(items.map(({ stored }) => endOf(stored)))).toEqual([1, 2]);
+  });
+
   it('refuses at once what the server would refuse, and gives it no number', async () => {
     const desk = new Desk();
     const outbox = await desk.open();
