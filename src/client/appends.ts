@@ -22,7 +22,7 @@ import {
   type SessionOwner,
 } from './session.ts';
 import type { Tokens } from './tokens.ts';
-import { type ClientOptions, retryable } from './types.ts';
+import { type ClientOptions, closedError, retryable } from './types.ts';
 
 const expiryMs = 100;
 const refreshPauseMs = 15;
@@ -200,7 +200,9 @@ export class Appends implements SessionOwner {
         if (!(error instanceof PacelineError)) throw error;
         const nowMs = this.options.clock.monotonicMs();
         const late = this.starting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-        this.starting = this.starting.filter(({ deadlineMs }) => deadlineMs > nowMs);
+        this.starting = this.starting.filter(
+          (append) => !append.ended && append.deadlineMs > nowMs,
+        );
         for (const append of late) append.fail(error);
         this.loadMap();
       },
@@ -386,8 +388,4 @@ function asRefusal(error: unknown): PacelineError {
   if (error instanceof PacelineError) return error;
   const message = `not an append: ${error}`;
   return new PacelineError({ reason: 'BAD_COMMAND', field: 'append', message });
-}
-
-function closedError(): PacelineError {
-  return new PacelineError({ reason: 'STOPPING', message: 'the client is closed' });
 }

@@ -12,7 +12,7 @@ import { PartitionMap } from './partition-map.ts';
 import { type Head, type Read, Reads } from './reads.ts';
 import { type Subscribe, Subscription } from './subscription.ts';
 import { Tokens } from './tokens.ts';
-import type { ClientOptions } from './types.ts';
+import { type ClientOptions, closedError } from './types.ts';
 
 /** Who does it where, and a key of the caller's where it may be called again. */
 type EventOf<What> = Omit<EventAppend, 'event'> & What;
@@ -24,6 +24,8 @@ export class PacelineClient {
   private readonly appends: Appends;
   private readonly reads: Reads;
   private readonly subscriptions = new Set<Subscription>();
+  /** Nothing new is begun. */
+  private closing = false;
 
   constructor(options: ClientOptions) {
     this.options = options;
@@ -108,12 +110,12 @@ export class PacelineClient {
    * NOT_CAUGHT_UP where no node could answer in time.
    */
   read(read: Read): Promise<Page> {
-    return this.reads.read(read);
+    return this.unlessClosing(() => this.reads.read(read));
   }
 
   /** The newest seq of up to 1,000 conversations, in the order asked, as some replica has it. */
   heads(conversations: readonly string[]): Promise<Head[]> {
-    return this.reads.heads(conversations);
+    return this.unlessClosing(() => this.reads.heads(conversations));
   }
 
   /**
@@ -131,7 +133,7 @@ export class PacelineClient {
   subscribe(subscribe: Subscribe): Subscription {
     const subscription = new Subscription(subscribe, {
       options: this.options,
-      first: () => this.firstServer(subscribe),
+      first: () => (this.closing ? Promise.reject(closedError()) : this.firstServer(subscribe)),
       server: () => this.reads.server(),
       passOver: (server) => this.reads.passOver(server),
       areAll: (servers) => this.map.addresses.every((address) => servers.has(address)),
@@ -161,7 +163,8 @@ export class PacelineClient {
 
   /** What one node says of itself. Errors: UNREACHABLE. */
   status(server: string, timeoutMs: number): Promise<GetStatusResponse> {
-    return this.options.transport.call(server, rpcs.getStatus, {}, timeoutMs);
+    const { transport } = this.options;
+    return this.unlessClosing(() => transport.call(server, rpcs.getStatus, {}, timeoutMs));
   }
 
   /**
@@ -174,7 +177,9 @@ export class PacelineClient {
     timeoutMs: number,
   ): Promise<void> {
     const { transport } = this.options;
-    await transport.call(server, rpcs.transferLeadership, { partition, node }, timeoutMs);
+    await this.unlessClosing(() => {
+      return transport.call(server, rpcs.transferLeadership, { partition, node }, timeoutMs);
+    });
   }
 
   /** Resolves once every append has ended. */
@@ -182,11 +187,21 @@ export class PacelineClient {
     return this.appends.drain();
   }
 
-  /** Drains, ends every subscription and closes every connection. */
+  /**
+   * Drains, ends every subscription and closes every connection. From the call on everything else is refused
+   * with STOPPING.
+   */
   async close(): Promise<void> {
+    this.closing = true;
     await this.appends.close();
+    this.map.close();
+    this.reads.close();
     for (const subscription of [...this.subscriptions]) await subscription.return();
     this.options.transport.close();
+  }
+
+  private unlessClosing<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    return this.closing ? Promise.reject(closedError()) : ask();
   }
 
   private startEvent(append: EventAppend): Promise<Appended> {

@@ -7,7 +7,7 @@ import { type GetPartitionMapResponse, ShardMapping } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import { createPlaces, type ShardMapping as Mapping, partitionOf } from '../shard.ts';
 import { checkText } from './check-value.ts';
-import type { ClientTransport } from './types.ts';
+import { type ClientTransport, closedError } from './types.ts';
 
 const mapTimeoutMs = 1000;
 const retryMs = 50;
@@ -26,6 +26,7 @@ export class PartitionMap {
   private partitions = 0;
   private loading: Promise<void> | null = null;
   private nextServer = 0;
+  private closed = false;
 
   constructor(servers: readonly string[], transport: ClientTransport, clock: Clock) {
     this.servers = [...servers];
@@ -89,22 +90,41 @@ export class PartitionMap {
     return this.loading;
   }
 
-  /** Loads the map at first use, trying until the deadline. Errors: UNREACHABLE. */
+  /** Loads the map at first use, trying until the deadline. Errors: UNREACHABLE; STOPPING after `close`. */
   async ensure(deadlineMs: number): Promise<void> {
     while (this.places === null) {
       try {
-        await this.refresh();
+        await this.refreshUntil(deadlineMs);
       } catch (error) {
-        if (this.clock.monotonicMs() >= deadlineMs) throw error;
-        await new Promise<void>((resolve) => this.clock.after(retryMs, resolve));
+        if (this.closed) throw closedError();
+        const leftMs = deadlineMs - this.clock.monotonicMs();
+        if (leftMs <= 0) throw error;
+        await new Promise<void>((resolve) => this.clock.after(Math.min(retryMs, leftMs), resolve));
       }
     }
+  }
+
+  /** Asks no server any more. */
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Waits no longer; what was asked goes on. */
+  private refreshUntil(deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leftMs = Math.max(0, deadlineMs - this.clock.monotonicMs());
+      const timer = this.clock.after(leftMs, () => reject(this.unreachable('not in time')));
+      this.refresh()
+        .finally(() => timer.cancel())
+        .then(resolve, reject);
+    });
   }
 
   private async load(): Promise<void> {
     let last: unknown = null;
     const count = this.servers.length;
     for (let i = 0; i < count; i++) {
+      if (this.closed) throw closedError();
       const address = this.servers[this.nextServer % count] ?? '';
       this.nextServer += 1;
       try {
@@ -115,9 +135,12 @@ export class PartitionMap {
         last = error;
       }
     }
-    const detail = last instanceof Error ? last.message : 'no server was given';
+    throw this.unreachable(last instanceof Error ? last.message : 'no server was given');
+  }
+
+  private unreachable(detail: string): PacelineError {
     const message = `none of ${this.servers.join(', ')} answered: ${detail}`;
-    throw new PacelineError({ reason: 'UNREACHABLE', field: 'servers', message });
+    return new PacelineError({ reason: 'UNREACHABLE', field: 'servers', message });
   }
 
   private take(map: GetPartitionMapResponse): void {

@@ -6,7 +6,7 @@ import { rpcs } from '../gen/services.ts';
 import { type Page, toPage } from './message.ts';
 import type { PartitionMap } from './partition-map.ts';
 import type { Tokens } from './tokens.ts';
-import { type ClientOptions, mayBeRightElsewhere, type Rpc } from './types.ts';
+import { type ClientOptions, closedError, mayBeRightElsewhere, type Rpc } from './types.ts';
 
 /** At most one of afterSeq, beforeSeq and aroundSeq. */
 export interface Read {
@@ -53,6 +53,7 @@ export class Reads {
   private nextServer: number;
   /** Servers that did not answer, and until when they are passed over. */
   private readonly passedOver = new Map<string, number>();
+  private closed = false;
 
   constructor(options: ClientOptions, map: PartitionMap, tokens: Tokens) {
     this.options = options;
@@ -80,6 +81,11 @@ export class Reads {
     return heads.map(({ headSeq, headRev, minSeq }) => {
       return { seq: headSeq.toNumber(), rev: headRev.toNumber(), minSeq: minSeq.toNumber() };
     });
+  }
+
+  /** What was asked is tried nowhere else. */
+  close(): void {
+    this.closed = true;
   }
 
   /** The next node to ask. */
@@ -119,6 +125,7 @@ export class Reads {
         this.passedOver.delete(server);
         return response;
       } catch (error) {
+        if (this.closed) throw closedError();
         if (isUnreachable(error)) this.passOver(server);
         const again = error instanceof PacelineError && mayTryAgain(error, only !== undefined);
         if (!again || clock.monotonicMs() >= deadlineMs) throw error;

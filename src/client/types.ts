@@ -1,6 +1,6 @@
 // What the client is given: a way to reach nodes, time and chance. Real over gRPC, faked in the lab.
 import type { Clock } from '../clock.ts';
-import type { PacelineError } from '../errors.ts';
+import { PacelineError } from '../errors.ts';
 import type { Codec } from '../gen/codec.ts';
 
 export interface StreamEvents {
@@ -70,4 +70,8 @@ export const retryable: ReadonlySet<string> = new Set([
 /** What one node cannot answer another one may: it is behind, or its copy is damaged. */
 export function mayBeRightElsewhere({ reason }: PacelineError): boolean {
   return retryable.has(reason) || reason === 'NOT_CAUGHT_UP' || reason === 'CORRUPT';
+}
+
+export function closedError(): PacelineError {
+  return new PacelineError({ reason: 'STOPPING', message: 'the client is closed' });
 }
