@@ -11,6 +11,8 @@ import { type ClientTransport, closedError } from './types.ts';
 
 const mapTimeoutMs = 1000;
 const retryMs = 50;
+/** Deadlines may be later than timers reach. */
+const waitMaxMs = 60_000;
 
 interface Leader {
   address: string;
@@ -112,8 +114,10 @@ export class PartitionMap {
   /** Waits no longer; what was asked goes on. */
   private refreshUntil(deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leftMs = Math.max(0, deadlineMs - this.clock.monotonicMs());
-      const timer = this.clock.after(leftMs, () => reject(this.unreachable('not in time')));
+      const leftMs = deadlineMs - this.clock.monotonicMs();
+      const timer = this.clock.after(Math.min(leftMs, waitMaxMs), () =>
+        reject(this.unreachable('not in time')),
+      );
       this.refresh()
         .finally(() => timer.cancel())
         .then(resolve, reject);

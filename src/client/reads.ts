@@ -118,6 +118,7 @@ export class Reads {
     const { clock, transport } = this.options;
     let server = only ?? this.server();
     for (;;) {
+      if (this.closed) throw closedError();
       const leftMs = Math.max(1, deadlineMs - clock.monotonicMs());
       try {
         const timeoutMs = only === undefined ? Math.min(leftMs, attemptMs) : leftMs;

@@ -1,6 +1,6 @@
 // Before a client has its map: an append or a read ends at its deadline, whatever the servers do, and nobody is
 // asked any more once the client is closed.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Appended } from '../../src/client/append.ts';
 import { PacelineClient } from '../../src/client/client.ts';
 import type { Page } from '../../src/client/message.ts';
@@ -77,6 +77,15 @@ test('what was asked by then goes on: what is appended meanwhile is sent', async
   await second;
 });
 
+test('a deadline later than timers reach is none', async () => {
+  const { client, clock } = open({ readTimeoutMs: Number.POSITIVE_INFINITY });
+  const after = vi.spyOn(clock, 'after');
+  client.read({ conversation: 'g:a' }).catch(() => {});
+  await clock.pass(100_000);
+  expect(Math.max(...after.mock.calls.map(([delayMs]) => delayMs))).toBeLessThan(2 ** 31);
+  expect(after.mock.calls.length).toBeLessThan(500);
+});
+
 test('of a closed client nothing is asked any more, and a read that waited is refused', async () => {
   const { client, clock, asked } = open();
   const abort = new AbortController();
@@ -92,10 +101,13 @@ test('of a closed client nothing is asked any more, and a read that waited is re
   expect(asked).toHaveLength(length);
 });
 
-test('a read that is out as the client closes is tried nowhere else', async () => {
+test.each([
+  ['is out', 100],
+  ['waits for its next try', 3020],
+])('a read that %s as the client closes is tried nowhere else', async (_, closedAtMs) => {
   const { client, clock, asked } = open({}, { mapAfterMs: 10 });
   const read = expect(client.read({ conversation: 'g:a' })).rejects.toMatchObject(closed);
-  await clock.pass(100);
+  await clock.pass(closedAtMs);
   await client.close();
   const { length } = asked;
   await clock.pass(60_000);
