@@ -28,7 +28,7 @@ const storeNames: ReadonlySet<string> = new Set(['log', 'state']);
 
 /** Made where it is missing. Throws BAD_REQUEST where that cannot be. */
 export function makeDataDirectory(directory: string): void {
-  if (directory === '') throw usage('data', 'is empty: the name of a directory');
+  if (directory === '') throw usage('data', 'is empty, it must be the name of a directory');
   try {
     mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.W_OK | constants.X_OK);

@@ -74,9 +74,9 @@ async function prepare(flags: DevFlags): Promise<DevNode[]> {
   const count = whole('nodes', flags.nodes, 1, 7);
   const port = whole('port', flags.port, 1, 65_535 - count);
   const partitions = partitionsOf(flags.partitions);
-  makeDataDirectory(flags.data);
   const ports = Array.from({ length: count }, (_, i) => port + i);
   await checkPorts(ports);
+  makeDataDirectory(flags.data);
   if (flags.fresh) await forget(flags.data);
   const peers = ports.map((each, i) => ({ id: i + 1, address: `${host}:${each}` }));
   return peers.map(({ id, address }) => nodeOf(id, address, peers, { ...flags, partitions }));

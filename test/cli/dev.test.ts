@@ -161,6 +161,7 @@ describe('dev beside another', () => {
       expect([await second.end(), second.stdout]).toEqual([2, '']);
       expect(second.stderr).toContain(`port ${port} is in use: is another cluster running?`);
     }
+    expect(existsSync(path.join(directory, 'second'))).toBe(false);
     expect(await append(servers, 'g:first')).toBe(2);
     expect(await running.end('SIGINT')).toBe(0);
   });
@@ -232,7 +233,7 @@ describe('dev that is told something wrong ends with 2', () => {
       'data "/dev/null/x" cannot be used as a directory: a part of it is',
     ],
   ])('%j', async (flags, message) => {
-    const running = new Running(['dev', ...flags]);
+    const running = new Running(['dev', '--port', `${await freePorts(3)}`, ...flags]);
     expect(await running.end()).toBe(2);
     expect(running.stderr).toMatch(/^BAD_REQUEST: .*\n$/);
     expect(running.stderr).toContain(message);
