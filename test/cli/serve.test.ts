@@ -20,7 +20,8 @@ function file(content: unknown): string {
   return name;
 }
 
-const flags: ServeFlags = { id: 1, cluster: 'c', data: 'd', listen: '127.0.0.1:7400' };
+const data = path.join(directory, 'unused');
+const flags: ServeFlags = { id: 1, cluster: 'c', data, listen: '127.0.0.1:7400' };
 
 describe('serve --config', () => {
   it('takes the names of the flags, and as code spells them', () => {
