@@ -1,5 +1,6 @@
 // `paceline/client`: the client over gRPC with this machine's clock.
 import { systemClock } from '../../clock.ts';
+import { checkOptions } from '../check-options.ts';
 import { PacelineClient } from '../client.ts';
 import type { ClientOptions } from '../types.ts';
 import { newClientId } from './client-id.ts';
@@ -18,8 +19,11 @@ export type ConnectOptions = Pick<ClientOptions, 'servers'> &
  * await paceline.append({ conversation: 'g:lobby', sender: 'ann', body: 'hello' });
  * await paceline.close();
  * ```
+ *
+ * Throws BAD_REQUEST where an option is none.
  */
 export function connect(options: ConnectOptions): PacelineClient {
+  checkOptions(options);
   return new PacelineClient({
     ...options,
     clientId: options.clientId ?? newClientId(),
