@@ -101,6 +101,9 @@ export interface LeaderState<P> {
   uncommittedBytes: number;
   readonly reads: LeaderReads;
   transfer: Transfer | null;
+  /** The own log was durable up to here when that last moved, or nothing beyond it was committed; and when that was. */
+  durableIndex: number;
+  durableMs: number;
   /** No voter (any more): it leads only until its log is committed and folded here, and takes no proposals. */
   leaving: boolean;
   /** When there was work last. */

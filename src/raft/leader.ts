@@ -10,7 +10,7 @@ import { onForwardedRead, onRoundAnswered } from './read-index.ts';
 import { advanceCommit } from './reconfigure.ts';
 import { appendOwn, broadcastHeartbeat, nextHeartbeatMs } from './replication.ts';
 import { becomeFollower } from './roles.ts';
-import { continueTransfer, expireTransfer, isTransferring } from './transfer.ts';
+import { continueTransfer, expireTransfer, isTransferring, leaveStalledDisk } from './transfer.ts';
 import type { AppendOk, AppendReject, Draft, HeartbeatOk, ProposeResult } from './types.ts';
 
 export function stepLeader<P>(core: Core<P>, state: LeaderState<P>, message: TermMessage<P>): void {
@@ -58,6 +58,7 @@ export function tickLeader<P>(core: Core<P>, state: LeaderState<P>): void {
     return;
   }
   expireTransfer(core, state);
+  leaveStalledDisk(core, state);
   if (core.nowMs < nextHeartbeatMs(core, state)) return;
   broadcastHeartbeat(core, state);
   proposeQuiescence(core, state);

@@ -93,6 +93,8 @@ export function becomeLeader<P>(core: Core<P>): void {
     uncommittedBytes: log.payloadBytesBetween(core.commit + 1, log.lastIndex),
     reads: { early: [], fresh: [], batches: [], round: 0, begun: [], leaseUntilMs: -Infinity },
     transfer: null,
+    durableIndex: log.durableIndex,
+    durableMs: core.nowMs,
     leaving: false,
     activeMs: core.nowMs,
     agreed: new Set(),

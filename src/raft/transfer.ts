@@ -42,6 +42,26 @@ export function continueTransfer<P>(core: Core<P>, leader: LeaderState<P>): void
   send(core, { type: 'TimeoutNow', from, to: transfer.to, term });
 }
 
+/**
+ * Others commit what the own disk has not written for an election timeout: the partition goes to who has most of
+ * it, as clients hear of nothing from here before it is written here.
+ */
+export function leaveStalledDisk<P>(core: Core<P>, leader: LeaderState<P>): void {
+  const { commit, log, nowMs, config } = core;
+  if (commit <= log.durableIndex || log.durableIndex > leader.durableIndex) {
+    leader.durableIndex = log.durableIndex;
+    leader.durableMs = nowMs;
+    return;
+  }
+  if (nowMs - leader.durableMs < config.electionTimeoutMs || leader.transfer !== null) return;
+  const [to] = leader.followers
+    .filter(({ id, heardMs }) => {
+      return isVoter(core.memberships.current, id) && nowMs - heardMs < config.electionTimeoutMs;
+    })
+    .sort((a, b) => b.match - a.match);
+  if (to !== undefined) startTransfer(core, leader, to.id);
+}
+
 /** A leader that is no voter any more tells whoever has most of its log to campaign at once. */
 export function handOver<P>(core: Core<P>, { byId }: LeaderState<P>): void {
   const matchOf = (id: ReplicaId) => byId.get(id)?.match ?? 0;
