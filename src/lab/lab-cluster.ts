@@ -1,5 +1,6 @@
 // The machines of one run, put together: nodes with their disks, and clients, on one network.
 import { PacelineClient } from '../client/client.ts';
+import type { ClientTransport } from '../client/types.ts';
 import { WatchedTransport } from './check-streams.ts';
 import { Checkers } from './checkers.ts';
 import { Disk } from './disk.ts';
@@ -86,16 +87,21 @@ export class LabCluster {
   /** For the process that runs there now; ends with it. */
   createClient(machine: Machine, timeoutMs: number, name = ''): PacelineClient {
     const { random } = machine;
-    const rpc = new RpcTransport(this.network, machine);
     return new PacelineClient({
       servers: this.nodes.map(({ id }) => addressOf(id)),
-      transport: new WatchedTransport(this.world, `${machine.name}${name}`, rpc),
+      transport: this.openTransport(machine, name),
       clock: machine,
       random: random.next,
       clientId: `${machine.name} ${machine.incarnation}${name}`,
       appendTimeoutMs: timeoutMs,
       readTimeoutMs: timeoutMs,
     });
+  }
+
+  /** Of its own; what leaves and comes by it is looked at. */
+  openTransport(machine: Machine, name: string): ClientTransport {
+    const rpc = new RpcTransport(this.network, machine);
+    return new WatchedTransport(this.world, `${machine.name}${name}`, rpc);
   }
 
   /** A new process on the machine of a client, which knows nothing of the one before. */

@@ -7,6 +7,7 @@ import { Apps } from './apps.ts';
 import { type AnswerFault, answerFault, refusalFault } from './check-answer.ts';
 import type { Call } from './check-numbers.ts';
 import { Follower } from './followers.ts';
+import { sendHastily } from './hasty-sender.ts';
 import type { LabClient, LabCluster } from './lab-cluster.ts';
 import { bodyOf, pairOf } from './message-value.ts';
 import type { Random } from './random.ts';
@@ -84,6 +85,7 @@ export class Workload {
     cluster.flood = () => {
       const conversation = this.random.pick(this.conversations);
       for (const client of cluster.clients) this.flood(client, conversation);
+      this.sendHastily(this.random.pick(cluster.clients), conversation);
     };
     cluster.expectAhead = (of, onHead) => this.expectAhead(of, onHead);
     cluster.trickle = (partition) => this.trickle(this.random.pick(cluster.clients), partition);
@@ -190,6 +192,13 @@ export class Workload {
       await of.machine.pass((left > floodTail ? 2 : 12) * random.next());
     }
     await Promise.all(ends);
+    this.open -= 1;
+  }
+
+  private async sendHastily(of: LabClient, conversation: string): Promise<void> {
+    if (this.isFull || !hasSmallQueue(this.cluster.shape)) return;
+    this.open += 1;
+    await sendHastily(this.cluster, of, conversation, this.recorder);
     this.open -= 1;
   }
 
