@@ -101,9 +101,8 @@ export interface LeaderState<P> {
   uncommittedBytes: number;
   readonly reads: LeaderReads;
   transfer: Transfer | null;
-  /** The own log was durable up to here when that last moved, or nothing beyond it was committed; and when that was. */
-  durableIndex: number;
-  durableMs: number;
+  /** While others commit more than is durable here: how far that is, since when it has not moved, and seen by how many ticks. */
+  readonly ownDisk: { durableIndex: number; sinceMs: number; ticks: number };
   /** No voter (any more): it leads only until its log is committed and folded here, and takes no proposals. */
   leaving: boolean;
   /** When there was work last. */

@@ -42,21 +42,29 @@ export function continueTransfer<P>(core: Core<P>, leader: LeaderState<P>): void
   send(core, { type: 'TimeoutNow', from, to: transfer.to, term });
 }
 
+/** Ticks that have to see it: of a process that was paused, the own write may have ended meanwhile. */
+const STALLED_TICKS_MIN = 4;
+
 /**
  * Others commit what the own disk has not written for an election timeout: the partition goes to who has most of
- * it, as clients hear of nothing from here before it is written here.
+ * it, as clients hear of nothing from here before it is written here. At every tick.
  */
 export function leaveStalledDisk<P>(core: Core<P>, leader: LeaderState<P>): void {
-  const { commit, log, nowMs, config } = core;
-  if (commit <= log.durableIndex || log.durableIndex > leader.durableIndex) {
-    leader.durableIndex = log.durableIndex;
-    leader.durableMs = nowMs;
+  const { commit, log, nowMs, config, memberships } = core;
+  const { ownDisk } = leader;
+  const durableIndex = commit > log.durableIndex ? log.durableIndex : -1;
+  if (durableIndex < 0 || durableIndex !== ownDisk.durableIndex) {
+    ownDisk.durableIndex = durableIndex;
+    ownDisk.sinceMs = nowMs;
+    ownDisk.ticks = 0;
     return;
   }
-  if (nowMs - leader.durableMs < config.electionTimeoutMs || leader.transfer !== null) return;
+  ownDisk.ticks += 1;
+  if (nowMs - ownDisk.sinceMs < config.electionTimeoutMs) return;
+  if (ownDisk.ticks < STALLED_TICKS_MIN || leader.transfer !== null) return;
   const [to] = leader.followers
     .filter(({ id, heardMs }) => {
-      return isVoter(core.memberships.current, id) && nowMs - heardMs < config.electionTimeoutMs;
+      return isVoter(memberships.current, id) && nowMs - heardMs < config.electionTimeoutMs;
     })
     .sort((a, b) => b.match - a.match);
   if (to !== undefined) startTransfer(core, leader, to.id);

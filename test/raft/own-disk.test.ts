@@ -68,6 +68,23 @@ describe('a leader whose disk writes nothing', () => {
     expect(network.leader?.raft).toMatchObject({ self: 1, term: 1 });
   });
 
+  test('stays where it has slept since it wrote last', () => {
+    const network = new Busy({ config: { quiesceAfterMs: 1000 } });
+    network.campaign(1);
+    network.run(20_000);
+    const leader = network.at(1);
+    expect(leader.raft.quiesced).toBe(true);
+    leader.nowMs = network.nowMs;
+    const written = stall(network, 1);
+    leader.propose('after a sleep');
+    network.settle();
+    expect(leader.raft.commit).toBeGreaterThan(leader.raft.durableIndex);
+    network.run(100, 25);
+    written();
+    network.run(1000, 25);
+    expect(network.leader?.raft).toMatchObject({ self: 1, term: 1 });
+  });
+
   test('stays where the others write nothing either', () => {
     const network = led();
     for (const id of [1, 2, 3]) stall(network, id);
