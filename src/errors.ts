@@ -58,6 +58,9 @@ export interface Refusal extends ErrorDetails {
   readonly message: string;
 }
 
+/** Of a node that stops: whatever waits there, or comes, ends with it. */
+export const nodeStopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
+
 export class PacelineError extends Error implements Refusal {
   override readonly name = 'PacelineError';
   readonly reason: Reason;

@@ -84,7 +84,7 @@ export class AppendSession {
     const group: Group = {
       partition: raw.partition,
       commands,
-      bytes: raw.bytes,
+      bytes: groupBytes,
       atomic: raw.atomic,
       restart: raw.restart.map((name) => canonicalName(node, name)),
       session: this.order.nextGroup(),

@@ -29,8 +29,8 @@ function checkServers(servers: readonly string[] | undefined): void {
   }
   for (const server of servers) {
     const port = /^[^\s,]+:(\d{1,5})$/.exec(String(server))?.[1];
-    if (port === undefined || Number(port) > 65_535)
-      throw bad('servers:', `"${server}" is not HOST:PORT`);
+    if (port !== undefined && Number(port) <= 65_535) continue;
+    throw refused('BAD_REQUEST', 'servers', `servers: "${server}" is not HOST:PORT`);
   }
 }
 
@@ -41,5 +41,5 @@ function checkAmount(field: string, value: unknown): void {
 }
 
 function bad(field: string, problem: string) {
-  return refused('BAD_REQUEST', field.replace(':', ''), `${field} ${problem}`);
+  return refused('BAD_REQUEST', field, `${field} ${problem}`);
 }

@@ -2,7 +2,7 @@
 // for an index, confirmed by a round, and waits until this replica has applied it. Where nobody can
 // tell (no leader, or it changed) it asks again until its deadline.
 import type { Clock } from '../clock.ts';
-import { PacelineError } from '../errors.ts';
+import { nodeStopping, PacelineError } from '../errors.ts';
 import type { Raft } from '../raft/types.ts';
 
 /** How many starts of a node are told apart, and how many reads of one. */
@@ -93,7 +93,7 @@ export class ReadRounds {
     this.asked.clear();
     this.unanswered = [];
     this.confirmed = [];
-    const stopping = new PacelineError({ reason: 'STOPPING', message: 'this node is stopping' });
+    const stopping = new PacelineError(nodeStopping);
     for (const read of all) read.reject(stopping);
   }
 

@@ -11,7 +11,7 @@ import {
   payloadCommands,
   payloadHeader,
 } from '../entry.ts';
-import { PacelineError, type Refusal } from '../errors.ts';
+import { nodeStopping, PacelineError, type Refusal } from '../errors.ts';
 import {
   type CommandsHeader,
   commandAt,
@@ -249,9 +249,8 @@ export class Replica implements SequencingHost {
 
   /** Ends everything that waits. */
   stop(): void {
-    const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
-    this.endTerm(stopping);
-    this.handover.fail(stopping);
+    this.endTerm(nodeStopping);
+    this.handover.fail(nodeStopping);
     this.reads.fail();
   }
 

@@ -11,7 +11,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { InvariantError } from '../../assert.ts';
-import { PacelineError, type Refusal } from '../../errors.ts';
+import { nodeStopping, PacelineError, type Refusal } from '../../errors.ts';
 import type { Node } from '../../node/node.ts';
 import { type ServerStream, type StreamSink, streamPaths } from '../streams.ts';
 import { createUnaryMethods, type UnaryMethod } from '../unary.ts';
@@ -60,7 +60,7 @@ export function createApiServer(
     close: async () => {
       forwarder.close();
       // By name: cut off, their callers would only hear that they were cancelled.
-      for (const fail of [...streams]) fail(stopping);
+      for (const fail of [...streams]) fail(nodeStopping);
       await shutDown(server);
     },
   };
@@ -83,8 +83,6 @@ function refusalOf(error: unknown, log: Log): Refusal {
 }
 
 type Fail = (refusal: Refusal) => void;
-
-const stopping: Refusal = { reason: 'STOPPING', message: 'this node is stopping' };
 
 /** What is thrown ends the stream alone, unless the node may no longer keep its promises. */
 function streamHandler(
