@@ -24,7 +24,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
   storage: ['types:raft', 'leafs', 'msgpackr'],
   'storage/level': ['storage', 'leafs', 'level'],
   transport: ['types:raft', 'leafs', 'gen', 'msgpackr'],
-  'transport/grpc': ['transport', 'leafs', 'gen', '@grpc/grpc-js', 'node:net'],
+  'transport/tcp': ['transport', 'leafs', 'node:net'],
   node: ['raft', 'order', 'types:storage', 'types:transport', 'leafs'],
   api: ['node', 'order', 'gen', 'leafs', 'long', 'node:process'],
   'api/grpc': [
@@ -37,6 +37,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
     '@grpc/proto-loader',
     '@grpc/reflection',
     'grpc-health-check',
+    'node:net',
     'node:path',
     'node:url',
   ],

@@ -1,5 +1,6 @@
-// `paceline serve`: one node, put together from LevelDB, gRPC and this machine's clock.
+// `paceline serve`: one node, put together from LevelDB, sockets and this machine's clock.
 import { setFlagsFromString } from 'node:v8';
+import { placeAt } from '../address.ts';
 import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
 import { systemClock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
@@ -8,12 +9,12 @@ import { createLog } from '../logger.ts';
 import { Node } from '../node/node.ts';
 import { openStore } from '../storage/level/store.ts';
 import type { Store } from '../storage/types.ts';
-import { createGrpcTransport, peerServerOptions } from '../transport/grpc/grpc-transport.ts';
+import { createTcpTransport } from '../transport/tcp/tcp-transport.ts';
 import { withCrashPoints } from './crash-points.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { usage } from './flags.ts';
 import { listenProblem } from './ports.ts';
-import { otherAddress, placeOf, type ServeSettings } from './settings.ts';
+import { otherAddress, type ServeSettings } from './settings.ts';
 
 /**
  * Thrice what lives. Twice is 30 MiB less and a collection of all three times a second under load, a tenth of the CPU;
@@ -27,7 +28,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const { node: config, data, logLevel } = settings;
   const log = createLog(config.id, logLevel);
   const store = withCrashPoints(await open(data), process.env['PACELINE_CRASH_AT']);
-  const transport = createGrpcTransport({
+  const transport = createTcpTransport({
     self: config.id,
     peers: config.nodes,
     clock: systemClock,
@@ -39,7 +40,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   };
   const machine = { clock: systemClock, random: Math.random, randomBytes };
   const node = new Node({ ...machine, config, store, transport, log, onFatal });
-  const server = createApiServer(node, [transport.service], peerServerOptions, log);
+  const server = createApiServer(node, transport, log);
   await listen(server, config.address);
   log('listening', { address: config.address });
   const told = otherAddress(config);
@@ -74,8 +75,8 @@ function isInUse({ message }: PacelineError): boolean {
 }
 
 async function listen(server: ApiServer, address: string): Promise<void> {
-  const { host, port } = placeOf(address);
-  const problem = await listenProblem(host.replace(/^\[(.*)\]$/, '$1'), port);
+  const { host, port } = placeAt(address);
+  const problem = await listenProblem(host, port);
   if (problem !== null) throw usage('listen', `${address} cannot be listened at: ${problem.text}`);
   try {
     await server.listen(address);

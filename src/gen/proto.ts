@@ -799,28 +799,7 @@ export const Lane = {
   LANE_DATA: 2,
 } as const;
 
-/** The first one of a connection is a hello, the others are batches of Raft messages; a hello may come again. */
-export interface ConnectRequest {
-  readonly hello: PeerHello | null;
-  /** msgpackr, positional: [format version, wall clock ms, message, message, ...]. */
-  readonly batch: Uint8Array;
-}
-export interface ConnectRequestInput {
-  hello?: PeerHelloInput | null;
-  batch?: Uint8Array;
-}
-export const ConnectRequest = codec<ConnectRequest, ConnectRequestInput>('paceline.peer.v1.ConnectRequest');
-
-/** Sent once each hello was judged good; a hello that was not ends the call with the reason. */
-export interface ConnectResponse {
-  readonly hello: PeerHello | null;
-}
-export interface ConnectResponseInput {
-  hello?: PeerHelloInput | null;
-}
-export const ConnectResponse = codec<ConnectResponse, ConnectResponseInput>('paceline.peer.v1.ConnectResponse');
-
-/** Who speaks. Sent again when `founding` becomes known. */
+/** Who speaks: the first frame of a connection, answered by the same where it was judged good. Said again when `founding` becomes known. */
 export interface PeerHello {
   /** Peer protocol version; another one is refused. */
   readonly version: number;

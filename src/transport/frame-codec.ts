@@ -1,61 +1,80 @@
-// Frames of PeerService.Connect as bytes. A hello goes through protobuf; the frame around a batch is
-// written by hand, in room that the batch's encoder left in front, so that a batch is copied once.
-import { ConnectRequest, ConnectResponse, type PeerHello, Lane as WireLane } from '../gen/proto.ts';
+// What a connection between nodes carries, as bytes. Each direction is frames: length (4 bytes, big-endian, of what
+// follows), kind (1 byte), body. The first frame of who dialed is a hello, so the first byte of a connection is 0,
+// which no HTTP begins with. A batch's encoder leaves room in front, so that a batch is copied once.
+import { PeerHello, Lane as WireLane } from '../gen/proto.ts';
+import { lengthBytes } from './frame-reader.ts';
 import { encodeBatch } from './message-codec.ts';
 import type { Hello, Lane, PeerBatch } from './types.ts';
 
-const batchTag = (2 << 3) | 2;
-const batchPrefixBytesMax = 6;
+/** Of a connection that speaks this protocol. */
+export const firstByte = 0;
+
+const headBytes = lengthBytes + 1;
 const storeUuidBytes = 16;
+
+/** On the wire: a number is never given to another kind. */
+const Kind = { HELLO: 1, BATCH: 2, REFUSAL: 3, ALIVE: 4 } as const;
 
 export interface LaneHello {
   readonly hello: Hello;
   readonly lane: Lane;
 }
 
-export type RequestFrame =
+export type Frame =
   | ({ readonly kind: 'hello' } & LaneHello)
-  | { readonly kind: 'batch'; readonly bytes: Uint8Array };
+  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+  /** The last one: why the connection ends. */
+  | { readonly kind: 'refusal'; readonly reason: string }
+  /** Its sender reads and writes. */
+  | { readonly kind: 'alive' };
 
-export function encodeHelloRequest(hello: Hello, lane: Lane): Buffer {
-  return ConnectRequest.encode({ hello: helloFields(hello, lane) });
+const alive: Frame = { kind: 'alive' };
+
+export function encodeHello(hello: Hello, lane: Lane): Buffer {
+  return frameOf(Kind.HELLO, PeerHello.encode(helloFields(hello, lane)));
 }
 
-export function encodeHelloResponse(hello: Hello, lane: Lane): Buffer {
-  return ConnectResponse.encode({ hello: helloFields(hello, lane) });
+export function encodeBatchFrame(batch: PeerBatch): Buffer {
+  const frame = encodeBatch(batch, headBytes);
+  return withHead(frame, Kind.BATCH);
 }
 
-/** ConnectRequest{batch}. */
-export function encodeBatchRequest(batch: PeerBatch): Buffer {
-  const room = encodeBatch(batch, batchPrefixBytesMax);
-  const length = room.length - batchPrefixBytesMax;
-  const start = batchPrefixBytesMax - 1 - varintBytes(length);
-  room[start] = batchTag;
-  writeVarint(room, length, start + 1);
-  return room.subarray(start);
+export function encodeRefusal(reason: string): Buffer {
+  return frameOf(Kind.REFUSAL, Buffer.from(reason));
 }
 
-/** null: not a request of this protocol. */
-export function decodeRequest(bytes: Buffer): RequestFrame | null {
-  const request = decodeOrNull(() => ConnectRequest.decode(bytes));
-  if (request === null) return null;
-  if (request.hello === null) return { kind: 'batch', bytes: request.batch };
-  const hello = readHello(request.hello);
-  return hello === null || request.batch.length > 0 ? null : { kind: 'hello', ...hello };
+export function encodeAlive(): Buffer {
+  return frameOf(Kind.ALIVE, Buffer.alloc(0));
 }
 
-export function decodeResponse(bytes: Buffer): LaneHello | null {
-  const response = decodeOrNull(() => ConnectResponse.decode(bytes));
-  return response?.hello ? readHello(response.hello) : null;
-}
-
-function decodeOrNull<T>(decode: () => T): T | null {
-  try {
-    return decode();
-  } catch {
-    // protobufjs throws at whatever is not such a message; the caller ends the call.
-    return null;
+/** Without its length; null: not a frame of this protocol. */
+export function decodeFrame(bytes: Buffer): Frame | null {
+  const body = bytes.subarray(1);
+  switch (bytes[0]) {
+    case Kind.BATCH:
+      return { kind: 'batch', bytes: body };
+    case Kind.ALIVE:
+      return alive;
+    case Kind.HELLO: {
+      const hello = readHello(body);
+      return hello === null ? null : { kind: 'hello', ...hello };
+    }
+    case Kind.REFUSAL:
+      return { kind: 'refusal', reason: body.toString() };
+    default:
+      return null;
   }
+}
+
+function frameOf(kind: number, body: Buffer): Buffer {
+  return withHead(Buffer.concat([Buffer.alloc(headBytes), body]), kind);
+}
+
+/** Writes length and kind into the room left for them. */
+function withHead(frame: Buffer, kind: number): Buffer {
+  frame.writeUInt32BE(frame.length - lengthBytes, 0);
+  frame[lengthBytes] = kind;
+  return frame;
 }
 
 function helloFields(hello: Hello, lane: Lane): PeerHello {
@@ -76,7 +95,9 @@ function helloFields(hello: Hello, lane: Lane): PeerHello {
   };
 }
 
-function readHello(fields: PeerHello): LaneHello | null {
+function readHello(bytes: Uint8Array): LaneHello | null {
+  const fields = decodeOrNull(bytes);
+  if (fields === null) return null;
   const lane = readLane(fields.lane);
   if (lane === null || fields.storeUuid.length !== storeUuidBytes) return null;
   const { version, cluster, node, to, address, partitionCount, mapping } = fields;
@@ -89,20 +110,16 @@ function readHello(fields: PeerHello): LaneHello | null {
   };
 }
 
+function decodeOrNull(bytes: Uint8Array): PeerHello | null {
+  try {
+    return PeerHello.decode(bytes);
+  } catch {
+    // protobufjs throws at whatever is not such a message; the caller ends the connection.
+    return null;
+  }
+}
+
 function readLane(lane: number): Lane | null {
   if (lane === WireLane.LANE_CONTROL) return 'control';
   return lane === WireLane.LANE_DATA ? 'data' : null;
-}
-
-function varintBytes(value: number): number {
-  let count = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) count += 1;
-  return count;
-}
-
-function writeVarint(target: Buffer, value: number, at: number): void {
-  let rest = value;
-  let next = at;
-  for (; rest > 0x7f; rest >>>= 7, next += 1) target[next] = (rest & 0x7f) | 0x80;
-  target[next] = rest;
 }

@@ -1,6 +1,6 @@
 // What the node asks of the network between nodes: two lanes to every peer, hellos judged by the
 // node, batches of messages, and the difference between silence and a dead process. Implemented
-// over gRPC (grpc-transport.ts) and by the lab's network.
+// over TCP (tcp/tcp-transport.ts) and by the lab's network.
 
 import type { EntryPayload } from '../entry.ts';
 import type { RaftMessage } from '../raft/types.ts';
@@ -41,7 +41,7 @@ export interface TransportEvents {
   /** A lane to that peer was accepted by it: batches may be sent. */
   onConnected(peer: NodeId, lane: Lane): void;
   onDisconnected(peer: NodeId, lane: Lane): void;
-  /** Its stream ended AND a new connect was refused, or unanswered for 50 ms. Said again while that lasts. */
+  /** Its connection ended AND a new connect was refused, or unanswered for 50 ms. Said again while that lasts. */
   onProcessDown(peer: NodeId): void;
 }
 

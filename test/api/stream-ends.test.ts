@@ -22,7 +22,7 @@ let address: string;
 
 beforeAll(async () => {
   alone = await startAlone(systemClock);
-  server = createApiServer(alone.node, [], {}, (_event, facts) => logged.push(facts));
+  server = createApiServer(alone.node, null, (_event, facts) => logged.push(facts));
   address = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
 });
 
@@ -75,7 +75,7 @@ test('what nobody has thought of ends that stream alone', async () => {
 });
 
 test('a server that stops says so on every stream', async () => {
-  const closing = createApiServer(alone.node, [], {}, () => {});
+  const closing = createApiServer(alone.node, null, () => {});
   const at = `127.0.0.1:${await closing.listen('127.0.0.1:0')}`;
   const ends: string[] = [];
   let events = 0;

@@ -1,14 +1,13 @@
 // Transports over real servers on loopback, with what they reported written down, and the waiting
 // that tests do: for a condition, up to a deadline.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import net from 'node:net';
 import { systemClock } from '../../src/clock.ts';
 import { createEmptyPayload, createPayload, encodeEntry, type LogEntry } from '../../src/entry.ts';
 import {
-  createGrpcTransport,
-  type GrpcTransport,
-  type GrpcTransportOptions,
-  peerServerOptions,
-} from '../../src/transport/grpc/grpc-transport.ts';
+  createTcpTransport,
+  type TcpTransport,
+  type TcpTransportOptions,
+} from '../../src/transport/tcp/tcp-transport.ts';
 import type { Hello, Lane, NodeId, PeerBatch, PeerMessage } from '../../src/transport/types.ts';
 
 export interface Received {
@@ -18,7 +17,7 @@ export interface Received {
 }
 
 export interface TestNode {
-  readonly transport: GrpcTransport;
+  readonly transport: TcpTransport;
   readonly received: Received[];
   /** "connected 2 data", "disconnected 2 data", "down 2". */
   readonly events: string[];
@@ -31,34 +30,48 @@ export interface TestNode {
 }
 
 export interface Listener {
-  readonly server: Server;
   readonly address: string;
+  /** What connections are given to. */
+  transport: TcpTransport | null;
+  /** With its connections. */
+  end(): void;
 }
 
-/** Binds a server; port 0 = any. */
+/** Port 0 = any. */
 export async function listen(port = 0): Promise<Listener> {
-  const server = new Server(peerServerOptions);
-  const bound = await new Promise<number>((resolve, reject) => {
-    const address = `127.0.0.1:${port}`;
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, at) =>
-      error === null ? resolve(at) : reject(error),
-    );
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+    if (listener.transport === null) socket.destroy();
+    else listener.transport.accept(socket);
   });
-  return { server, address: `127.0.0.1:${bound}` };
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const at = server.address();
+  if (at === null || typeof at === 'string') throw new Error('no port');
+  const listener: Listener = {
+    address: `127.0.0.1:${at.port}`,
+    transport: null,
+    end() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  return listener;
 }
 
-export function serve({ server }: Listener, { service }: GrpcTransport): void {
-  server.addService(service.definition, service.handlers);
+export function serve(listener: Listener, transport: TcpTransport): void {
+  listener.transport = transport;
 }
 
 /** Not started yet. */
 export function createNode(
   self: NodeId,
   peers: ReadonlyMap<NodeId, string>,
-  options: Partial<GrpcTransportOptions> = {},
+  options: Partial<TcpTransportOptions> = {},
 ): TestNode {
   const clock = systemClock;
-  const transport = createGrpcTransport({ self, peers, clock, random: Math.random, ...options });
+  const transport = createTcpTransport({ self, peers, clock, random: Math.random, ...options });
   return { transport, received: [], events: [], hellos: [], says: {}, judge: () => null };
 }
 

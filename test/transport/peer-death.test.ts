@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import type { GrpcTransportOptions } from '../../src/transport/grpc/grpc-transport.ts';
+import type { TcpTransportOptions } from '../../src/transport/tcp/tcp-transport.ts';
 import {
   bulk,
   createNode,
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function listenUntilEnd(): Promise<Listener> {
   const listener = await listen();
-  closings.push(() => listener.server.forceShutdown());
+  closings.push(() => void listener.end());
   return listener;
 }
 
@@ -39,7 +39,7 @@ function startUntilEnd(self: number, listener: Listener, node: TestNode): void {
 }
 
 /** Node 1 here and node 2 in a child process, connected both ways. */
-async function withChild(options: Partial<GrpcTransportOptions> = {}) {
+async function withChild(options: Partial<TcpTransportOptions> = {}) {
   const listener = await listenUntilEnd();
   const script = fileURLToPath(new URL('./child-node.ts', import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', script, listener.address], {
@@ -60,7 +60,7 @@ async function firstLine({ stdout }: ChildProcess): Promise<string> {
 }
 
 /** Nodes 1 and 2 here; node 1 reaches node 2 through a proxy. */
-async function withProxy(options: Partial<GrpcTransportOptions> = {}) {
+async function withProxy(options: Partial<TcpTransportOptions> = {}) {
   const [one, two] = [await listenUntilEnd(), await listenUntilEnd()];
   const proxy = await createProxy(two.address);
   closings.push(() => proxy.close());

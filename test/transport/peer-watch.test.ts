@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { createPeerWatch } from '../../src/transport/grpc/peer-watch.ts';
+import { createPeerWatch } from '../../src/transport/tcp/peer-watch.ts';
 import { until } from './nodes.ts';
 
 const closings: (() => void)[] = [];

@@ -6,15 +6,13 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
-  type ServerOptions,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { InvariantError } from '../../assert.ts';
 import { nodeStopping, PacelineError, type Refusal } from '../../errors.ts';
 import type { Node } from '../../node/node.ts';
 import { type ServerStream, type StreamSink, streamPaths } from '../streams.ts';
 import { createUnaryMethods, type UnaryMethod } from '../unary.ts';
+import { createDoor, type PeerDoor } from './door.ts';
 import { GrpcForwarder } from './forward.ts';
 import { serveHealth } from './health.ts';
 import { serveReflection } from './reflection.ts';
@@ -22,11 +20,13 @@ import { toStatus } from './status.ts';
 
 type Log = (event: string, facts: Readonly<Record<string, unknown>>) => void;
 
-/** Services that share the node's one port, such as the one for peers. */
-export interface ExtraService {
-  readonly definition: ServiceDefinition;
-  readonly handlers: UntypedServiceImplementation;
-}
+/** The server's pings only find connections whose other end is gone, so they may be rare. */
+const serverOptions = {
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.max_send_message_length': 16 * 1024 * 1024,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
 
 export interface ApiServer {
   /** The port bound. */
@@ -34,13 +34,10 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-export function createApiServer(
-  node: Node,
-  extra: readonly ExtraService[],
-  options: ServerOptions,
-  log: Log,
-): ApiServer {
-  const server = new Server(options);
+export function createApiServer(node: Node, peers: PeerDoor | null, log: Log): ApiServer {
+  const server = new Server(serverOptions);
+  const grpc = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const door = createDoor((socket) => grpc.injectConnection(socket), peers);
   const forwarder = new GrpcForwarder();
   const streams = new Set<Fail>();
   for (const method of createUnaryMethods(node, forwarder)) {
@@ -52,13 +49,13 @@ export function createApiServer(
     const handler = streamHandler((sink) => open(node, sink), streams, log);
     server.addService({ stream: bidiDefinition(path) }, { stream: handler });
   }
-  for (const { definition, handlers } of extra) server.addService(definition, handlers);
   serveHealth(server, node);
   serveReflection(server);
   return {
-    listen: (address) => listen(server, address),
+    listen: (address) => door.listen(address),
     close: async () => {
       forwarder.close();
+      door.close();
       // By name: cut off, their callers would only hear that they were cancelled.
       for (const fail of [...streams]) fail(nodeStopping);
       await shutDown(server);
@@ -133,15 +130,6 @@ function bidiDefinition(path: string): MethodDefinition<Buffer, Buffer> {
     responseSerialize: identity,
     responseDeserialize: identity,
   };
-}
-
-function listen(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port);
-      else reject(error);
-    });
-  });
 }
 
 /** Lets calls in flight end for a moment, then ends them. */

@@ -1,6 +1,7 @@
 // Is there a process at a peer's address? Asked with a bare TCP connect whenever a lane to it is not
-// up, because a stream's end alone says nothing: only a refused or an unanswered connect does.
+// up, because a connection's end alone says nothing: only a refused or an unanswered connect does.
 import net from 'node:net';
+import { placeAt } from '../../address.ts';
 import type { Clock, Timer } from '../../clock.ts';
 
 /** A kernel or a resolver says that nobody is there. Failures of this machine are not among them. */
@@ -56,7 +57,7 @@ export function createPeerWatch(options: PeerWatchOptions): PeerWatch {
 /** Calls `settle` once, unless the returned function is called before. */
 function connectOnce(options: PeerWatchOptions, settle: (reachable: boolean) => void): () => void {
   const { clock, processDownMs, connectMs, onAbsent } = options;
-  const socket = net.connect(hostAndPort(options.address));
+  const socket = net.connect(placeAt(options.address));
   let settled = false;
   let absent = false;
   const timers: Timer[] = [];
@@ -84,10 +85,4 @@ function connectOnce(options: PeerWatchOptions, settle: (reachable: boolean) => 
   timers.push(clock.after(processDownMs, () => clock.soon(foundAbsent)));
   timers.push(clock.after(connectMs, () => clock.soon(() => end(false))));
   return finish;
-}
-
-function hostAndPort(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  return { host, port: Number(address.slice(colon + 1)) };
 }

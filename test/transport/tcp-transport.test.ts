@@ -1,14 +1,11 @@
 // Batches, hellos and reconnects between transports of one process.
 import net from 'node:net';
-import { Client, credentials, type StatusObject } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  decodeResponse,
-  encodeBatchRequest,
-  encodeHelloRequest,
-} from '../../src/transport/frame-codec.ts';
-import { connectPath, openConnection } from '../../src/transport/grpc/connection.ts';
-import type { GrpcTransportOptions } from '../../src/transport/grpc/grpc-transport.ts';
+import { placeAt } from '../../src/address.ts';
+import { systemClock } from '../../src/clock.ts';
+import { encodeBatchFrame, encodeHello } from '../../src/transport/frame-codec.ts';
+import { Connection, type Received } from '../../src/transport/tcp/connection.ts';
+import type { TcpTransportOptions } from '../../src/transport/tcp/tcp-transport.ts';
 import type { NodeId } from '../../src/transport/types.ts';
 import {
   bulk,
@@ -41,14 +38,14 @@ interface Cluster {
 /** Nodes 1..count, served but not started. */
 async function cluster(
   count: number,
-  options: Partial<GrpcTransportOptions> = {},
+  options: Partial<TcpTransportOptions> = {},
 ): Promise<Cluster> {
   const listeners = await Promise.all(Array.from({ length: count }, () => listen()));
   const peers = new Map(listeners.map(({ address }, at) => [at + 1, address]));
   const nodes = listeners.map((listener, at) => {
     const node = createNode(at + 1, peers, options);
     serve(listener, node.transport);
-    closings.push(() => listener.server.forceShutdown());
+    closings.push(() => void listener.end());
     closings.push(() => node.transport.close());
     return node;
   });
@@ -68,25 +65,17 @@ function found<T>(value: T | undefined): T {
   return value;
 }
 
-/** What a hand-made client is answered. */
+/** What a hand-made peer is answered. */
 function dial(address: string, frames: readonly Buffer[]) {
-  const client = new Client(address, credentials.createInsecure());
-  const call = client.makeBidiStreamRequest(
-    connectPath,
-    (bytes: Buffer) => bytes,
-    (bytes: Buffer) => bytes,
-  );
-  const seen: { answers: Buffer[]; status: StatusObject | null } = { answers: [], status: null };
-  call.on('data', (bytes: Buffer) => seen.answers.push(bytes));
-  call.on('error', () => {});
-  call.on('status', (status: StatusObject) => {
-    seen.status = status;
+  const seen: { answers: (Received | null)[]; ended: boolean } = { answers: [], ended: false };
+  const connection = new Connection(net.connect(placeAt(address)), 'dialed', systemClock, {
+    onFrame: (frame) => seen.answers.push(frame),
+    onEnd: () => {
+      seen.ended = true;
+    },
   });
-  for (const frame of frames) call.write(frame);
-  closings.push(() => {
-    call.cancel();
-    client.close();
-  });
+  for (const frame of frames) connection.write(frame);
+  closings.push(() => connection.close());
   return seen;
 }
 
@@ -129,26 +118,28 @@ describe('batches', () => {
     expect(two.node(1).transport.send(9, 'data', numbered(1))).toBe(false);
   });
 
-  it('before a good hello end the call and reach nobody', async () => {
+  it('before a good hello end the connection and reach nobody', async () => {
     const two = await cluster(2);
     startAll(two);
     await connected(two.node(1), 2);
-    const seen = dial(found(two.peers.get(1)), [encodeBatchRequest(numbered(1))]);
-    await until('ended', () => seen.status !== null);
-    expect(seen.status?.details).toBe('the first frame is a hello');
+    const seen = dial(found(two.peers.get(1)), [encodeBatchFrame(numbered(1))]);
+    await until('ended', () => seen.ended);
+    expect(seen.answers).toEqual([{ kind: 'refusal', reason: 'the first frame is a hello' }]);
     expect(two.node(1).received).toEqual([]);
   });
 
-  it('that are damaged end the call and reach nobody', async () => {
+  it('that are damaged end the connection and reach nobody', async () => {
     const two = await cluster(2);
     start(1, found(two.peers.get(1)), two.node(1));
     const address = found(two.peers.get(1));
-    const frame = encodeBatchRequest(bulk(100));
+    const frame = encodeBatchFrame(bulk(100));
     frame[frame.length - 1] = found(frame[frame.length - 1]) ^ 1;
-    const seen = dial(address, [encodeHelloRequest(helloOf(2, 1, ''), 'data'), frame]);
-    await until('ended', () => seen.status !== null);
-    expect(seen.status?.details).toBe('a batch arrived damaged');
-    expect(seen.answers.map((bytes) => decodeResponse(bytes)?.hello.node)).toEqual([1]);
+    const seen = dial(address, [encodeHello(helloOf(2, 1, ''), 'data'), frame]);
+    await until('ended', () => seen.ended);
+    expect(seen.answers).toMatchObject([
+      { kind: 'hello', hello: { node: 1 } },
+      { kind: 'refusal', reason: 'a batch arrived damaged' },
+    ]);
     expect(two.node(1).received).toEqual([]);
   });
 });
@@ -190,9 +181,9 @@ describe('a hello', () => {
   it('of a node that is no peer is refused', async () => {
     const two = await cluster(2);
     startAll(two);
-    const seen = dial(found(two.peers.get(1)), [encodeHelloRequest(helloOf(9, 1, ''), 'data')]);
-    await until('ended', () => seen.status !== null);
-    expect(seen.status?.details).toBe('node 9 is no peer of node 1');
+    const seen = dial(found(two.peers.get(1)), [encodeHello(helloOf(9, 1, ''), 'data')]);
+    await until('ended', () => seen.ended);
+    expect(seen.answers).toEqual([{ kind: 'refusal', reason: 'node 9 is no peer of node 1' }]);
   });
 
   it('that became good connects without waiting for the pause to end', async () => {
@@ -207,7 +198,7 @@ describe('a hello', () => {
     expect(two.node(2).hellos.at(-1)?.founding).toEqual(Uint8Array.of(1, 2, 3));
   });
 
-  it('said again on a standing stream is judged again, and a refusal ends the stream', async () => {
+  it('said again on a standing connection is judged again, and a refusal ends the connection', async () => {
     const two = await cluster(2);
     startAll(two);
     await Promise.all([connected(two.node(1), 2), connected(two.node(2), 1)]);
@@ -227,17 +218,15 @@ describe('connections', () => {
   it('of one peer and lane: the newer one wins', async () => {
     const two = await cluster(2);
     start(1, found(two.peers.get(1)), two.node(1));
-    const hello = encodeHelloRequest(helloOf(2, 1, ''), 'data');
+    const hello = encodeHello(helloOf(2, 1, ''), 'data');
     const older = dial(found(two.peers.get(1)), [hello]);
     await until('accepted', () => older.answers.length === 1);
-    const control = dial(found(two.peers.get(1)), [
-      encodeHelloRequest(helloOf(2, 1, ''), 'control'),
-    ]);
+    const control = dial(found(two.peers.get(1)), [encodeHello(helloOf(2, 1, ''), 'control')]);
     await until('accepted', () => control.answers.length === 1);
-    const newer = dial(found(two.peers.get(1)), [hello, encodeBatchRequest(numbered(5))]);
+    const newer = dial(found(two.peers.get(1)), [hello, encodeBatchFrame(numbered(5))]);
     await until('arrived', () => rounds(two.node(1), 'data').length === 1);
-    await until('the older one ended', () => older.status !== null);
-    expect([newer.status, control.status]).toEqual([null, null]);
+    await until('the older one ended', () => older.ended);
+    expect([newer.ended, control.ended]).toEqual([false, false]);
   });
 
   it('come back after the peer listens again on its port', async () => {
@@ -245,11 +234,11 @@ describe('connections', () => {
     startAll(two);
     await connected(two.node(1), 2);
     const port = Number(found(two.peers.get(2)).split(':')[1]);
-    found(two.listeners[1]).server.forceShutdown();
+    found(two.listeners[1]).end();
     await until('noticed', () => two.node(1).events.includes('down 2'));
     await until('at the longest pause', () => downs(two.node(1)) >= 6);
     const again = await listen(port);
-    closings.push(() => again.server.forceShutdown());
+    closings.push(() => again.end());
     const sinceMs = performance.now();
     serve(again, two.node(2).transport);
     await connected(two.node(1), 2);
@@ -264,11 +253,11 @@ describe('connections', () => {
     await connected(two.node(1), 2);
     const port = Number(found(two.peers.get(2)).split(':')[1]);
     await two.node(2).transport.close();
-    found(two.listeners[1]).server.forceShutdown();
+    found(two.listeners[1]).end();
     await until('at the longest pause', () => downs(two.node(1)) >= 6);
     const again = await listen(port);
     const second = createNode(2, two.peers);
-    closings.push(() => again.server.forceShutdown());
+    closings.push(() => again.end());
     closings.push(() => second.transport.close());
     const sinceMs = performance.now();
     serve(again, second.transport);
@@ -286,9 +275,10 @@ describe('connections', () => {
     closings.push(() => void silent.close());
     const at = silent.address();
     if (at === null || typeof at === 'string') throw new Error('no port');
+    const socket = net.connect(at.port, '127.0.0.1');
     const ignored = { onFrame: () => {}, onEnd: () => {} };
-    const connection = openConnection(`127.0.0.1:${at.port}`, ignored);
-    connection.write(encodeHelloRequest(helloOf(1, 2, ''), 'data'));
+    const connection = new Connection(socket, 'dialed', systemClock, ignored);
+    connection.write(encodeHello(helloOf(1, 2, ''), 'data'));
     await until('connected', () => sockets.length === 1);
     connection.close();
     await until('gone', () => sockets.every(({ readableEnded }) => readableEnded), 1_000);

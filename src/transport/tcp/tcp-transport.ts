@@ -1,19 +1,15 @@
-// The transport over gRPC: to every peer one connection for each lane, which this node dials and
-// sends on; from every peer the same, accepted by the node's one server through `service`.
-import {
-  type ServiceDefinition,
-  status as Status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+// The transport over TCP: to every peer one connection for each lane, which this node dials and sends on; from
+// every peer the same, which come in through `accept`.
+import type { Socket } from 'node:net';
 import { assert } from '../../assert.ts';
 import type { Clock } from '../../clock.ts';
+import { firstByte } from '../frame-codec.ts';
 import type { Hello, Lane, NodeId, Transport, TransportEvents } from '../types.ts';
-import { Acceptor, type ConnectCall } from './acceptor.ts';
-import { connectPath, messageBytesMax } from './connection.ts';
+import { Acceptor } from './acceptor.ts';
 import { Dialer, type ReconnectMs } from './dialer.ts';
 import { createPeerWatch, type PeerWatch } from './peer-watch.ts';
 
-export interface GrpcTransportOptions {
+export interface TcpTransportOptions {
   readonly self: NodeId;
   /** host:port of each node of the cluster; an entry for `self` is passed over. */
   readonly peers: ReadonlyMap<NodeId, string>;
@@ -28,26 +24,12 @@ export interface GrpcTransportOptions {
   readonly processDownMs?: number;
 }
 
-/** To be added to the node's server. */
-export interface PeerService {
-  readonly definition: ServiceDefinition;
-  readonly handlers: UntypedServiceImplementation;
+export interface TcpTransport extends Transport {
+  /** Of every connection that `accept` should be given. */
+  readonly firstByte: number;
+  /** Takes a connection over from the node's one listener. */
+  accept(socket: Socket): void;
 }
-
-export interface GrpcTransport extends Transport {
-  readonly service: PeerService;
-}
-
-/**
- * What the server that carries `service` must be made with. Whoever dialed pings to know that it is still
- * heard; the server's pings only find connections whose other end is gone, so they may be rare.
- */
-export const peerServerOptions = {
-  'grpc.max_receive_message_length': messageBytesMax,
-  'grpc.max_send_message_length': messageBytesMax,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-};
 
 /** One peer as this node knows it. */
 interface Peer {
@@ -63,12 +45,17 @@ interface Running {
   readonly acceptor: Acceptor;
 }
 
-export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
+export function createTcpTransport(options: TcpTransportOptions): TcpTransport {
   let running: Running | null = null;
+  let closed = false;
   const peer = (id: NodeId) => running?.peers.get(id) ?? null;
   const everyPeer = () => [...(running?.peers.values() ?? [])];
   return {
-    service: createService(() => running?.acceptor ?? null),
+    firstByte,
+    accept(socket) {
+      if (running === null || closed) socket.destroy();
+      else running.acceptor.accept(socket);
+    },
     start(events) {
       assert(running === null, 'a transport is started once');
       running = run(options, events);
@@ -92,41 +79,21 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
       const refusals = peer(id)?.refusals;
       return refusals?.outgoing ?? refusals?.incoming ?? null;
     },
-    close() {
+    async close() {
+      closed = true;
       for (const known of everyPeer()) closePeer(known);
       running?.acceptor.close();
-      // One turn, in which the statuses of the ended streams leave.
-      return new Promise((resolve) => options.clock.soon(resolve));
     },
   };
 }
 
-function createService(acceptor: () => Acceptor | null): PeerService {
-  const frames = {
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  };
-  const connect = (call: ConnectCall) => {
-    const accepting = acceptor();
-    if (accepting !== null) accepting.accept(call);
-    else call.emit('error', { code: Status.UNAVAILABLE, details: 'the node is starting' });
-  };
-  return {
-    definition: {
-      Connect: { path: connectPath, requestStream: true, responseStream: true, ...frames },
-    },
-    handlers: { Connect: connect },
-  };
-}
-
-function run(options: GrpcTransportOptions, events: TransportEvents): Running {
+function run(options: TcpTransportOptions, events: TransportEvents): Running {
   const peers = new Map<NodeId, Peer>();
   for (const [id, address] of options.peers) {
     if (id !== options.self) peers.set(id, createPeer(options, events, id, address));
   }
   const acceptor = new Acceptor({
+    clock: options.clock,
     hello: (to) => events.hello(to),
     judge: ({ hello }) => {
       if (hello.to !== options.self) return `this is node ${options.self}, not ${hello.to}`;
@@ -151,7 +118,7 @@ function run(options: GrpcTransportOptions, events: TransportEvents): Running {
 }
 
 function createPeer(
-  options: GrpcTransportOptions,
+  options: TcpTransportOptions,
   events: TransportEvents,
   id: NodeId,
   address: string,
@@ -160,7 +127,7 @@ function createPeer(
   const reconnectMs = options.reconnectMs ?? { min: 50, max: 500 };
   const refusals: Peer['refusals'] = { outgoing: null, incoming: null };
   const onAbsent = () => {
-    // A process with a stream that stands is not dead, even if it no longer listens.
+    // A process with a connection that stands is not dead, even if it no longer listens.
     if (!control.connected && !data.connected) events.onProcessDown(id);
   };
   const connectMs = Math.max(reconnectMs.max, processDownMs);
@@ -199,8 +166,4 @@ function closePeer({ control, data, watch }: Peer): void {
   control.close();
   data.close();
   watch.close();
-}
-
-function asIs(bytes: Buffer): Buffer {
-  return bytes;
 }

@@ -1,18 +1,14 @@
 // One lane to one peer, kept up: probe, connect, say hello, wait for the peer's, and again after a
 // pause whenever it ends. Only a lane whose hello was answered with a good one carries batches.
-import { status as Status, type StatusObject } from '@grpc/grpc-js';
+import net from 'node:net';
+import { placeAt } from '../../address.ts';
 import type { Clock, Timer } from '../../clock.ts';
-import {
-  decodeResponse,
-  encodeBatchRequest,
-  encodeHelloRequest,
-  type LaneHello,
-} from '../frame-codec.ts';
+import { encodeBatchFrame, encodeHello, type LaneHello } from '../frame-codec.ts';
 import type { Hello, Lane, PeerBatch } from '../types.ts';
-import { type Connection, openConnection } from './connection.ts';
+import { Connection, type Received } from './connection.ts';
 import type { PeerWatch } from './peer-watch.ts';
 
-/** Above the time in which keepalive finds that nobody answers. */
+/** Above the time in which a connection finds that nobody answers. */
 const helloMs = 5_000;
 
 export interface ReconnectMs {
@@ -71,7 +67,7 @@ export class Dialer {
     if (this.#state.kind !== 'connected') return false;
     const { connection } = this.#state;
     if (connection.queuedBytes >= this.#options.queueBytesMax) return false;
-    connection.write(encodeBatchRequest(batch));
+    connection.write(encodeBatchFrame(batch));
     return true;
   }
 
@@ -120,9 +116,9 @@ export class Dialer {
 
   #open(): void {
     const { address, clock } = this.#options;
-    const connection = openConnection(address, {
-      onFrame: (bytes) => this.#onAnswer(connection, bytes),
-      onEnd: (status) => this.#onEnd(connection, status),
+    const connection = new Connection(net.connect(placeAt(address)), 'dialed', clock, {
+      onFrame: (frame) => this.#onFrame(connection, frame),
+      onEnd: () => this.#lose(connection),
     });
     const timer = clock.after(helloMs, () => this.#lose(connection));
     this.#state = { kind: 'opening', connection, timer };
@@ -130,12 +126,16 @@ export class Dialer {
   }
 
   #helloFrame(): Buffer {
-    return encodeHelloRequest(this.#options.hello(), this.#options.lane);
+    return encodeHello(this.#options.hello(), this.#options.lane);
   }
 
-  #onAnswer(connection: Connection, bytes: Buffer): void {
-    const answer = decodeResponse(bytes);
-    const reason = answer === null ? 'its answer is no hello' : this.#options.judge(answer);
+  #onFrame(connection: Connection, frame: Received | null): void {
+    const reason =
+      frame?.kind === 'hello'
+        ? this.#options.judge(frame)
+        : frame?.kind === 'refusal'
+          ? frame.reason
+          : 'its answer is no hello';
     if (reason !== null) {
       this.#options.onRefused(reason);
       this.#lose(connection);
@@ -146,11 +146,6 @@ export class Dialer {
     const sinceMs = this.#options.clock.monotonicMs();
     this.#state = { kind: 'connected', connection, sinceMs };
     this.#options.onConnected();
-  }
-
-  #onEnd(connection: Connection, status: StatusObject): void {
-    if (status.code === Status.FAILED_PRECONDITION) this.#options.onRefused(status.details);
-    this.#lose(connection);
   }
 
   #lose(connection: Connection): void {

@@ -1,0 +1,159 @@
+// Whether the other end of a connection still reads: found out whatever is on its way, by both ends.
+import net from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
+import { encodeBatchFrame } from '../../src/transport/frame-codec.ts';
+import { Connection, type Received } from '../../src/transport/tcp/connection.ts';
+import { bulk, numbered, until } from './nodes.ts';
+
+const closings: (() => void)[] = [];
+
+afterEach(() => {
+  for (const close of closings.splice(0).reverse()) close();
+});
+
+/** Time that a test moves; timers run as it passes them. */
+class TestClock implements Clock {
+  nowMs = 1_000_000;
+  private readonly timers = new Set<{ readonly atMs: number; readonly call: () => void }>();
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+
+  wallMs(): number {
+    return this.nowMs;
+  }
+
+  after(delayMs: number, call: () => void) {
+    const timer = { atMs: this.nowMs + delayMs, call };
+    this.timers.add(timer);
+    return { cancel: () => void this.timers.delete(timer) };
+  }
+
+  soon(call: () => void): void {
+    call();
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    for (const timer of this.timers) {
+      if (timer.atMs > this.nowMs) continue;
+      this.timers.delete(timer);
+      timer.call();
+    }
+  }
+}
+
+interface End {
+  readonly connection: Connection;
+  readonly socket: net.Socket;
+  readonly frames: (Received | null)[];
+  ended: boolean;
+}
+
+/** Both ends of one connection, each with a clock of its own. */
+async function pair() {
+  const clocks = { dialed: new TestClock(), accepted: new TestClock() };
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closings.push(() => server.close());
+  const at = server.address();
+  if (at === null || typeof at === 'string') throw new Error('no port');
+  const come = new Promise<net.Socket>((resolve) => server.once('connection', resolve));
+  const dialed = endOf(net.connect(at.port, '127.0.0.1'), 'dialed', clocks.dialed);
+  const accepted = endOf(await come, 'accepted', clocks.accepted);
+  return { clocks, dialed, accepted };
+}
+
+function endOf(socket: net.Socket, end: 'dialed' | 'accepted', clock: Clock): End {
+  const frames: (Received | null)[] = [];
+  const connection = new Connection(socket, end, clock, {
+    onFrame: (frame) => {
+      frames.push(frame);
+      if (frame === null) connection.close();
+    },
+    onEnd: () => {
+      made.ended = true;
+    },
+  });
+  const made: End = { connection, socket, frames, ended: false };
+  closings.push(() => connection.close());
+  return made;
+}
+
+test('stands while the other end reads, without anything to say', async () => {
+  const { clocks, dialed, accepted } = await pair();
+  for (let round = 0; round < 5; round += 1) {
+    const before = dialed.socket.bytesRead;
+    clocks.dialed.pass(2_000);
+    clocks.accepted.pass(2_000);
+    await until('answered', () => dialed.socket.bytesRead > before);
+  }
+  expect([dialed.ended, accepted.ended]).toEqual([false, false]);
+  expect([...dialed.frames, ...accepted.frames]).toEqual([]);
+});
+
+test('ends within two rounds once the other end reads nothing, however much is on its way', async () => {
+  const { clocks, dialed, accepted } = await pair();
+  accepted.socket.pause();
+  for (let at = 0; at < 12; at += 1) dialed.connection.write(encodeBatchFrame(bulk(1024 * 1024)));
+  clocks.dialed.pass(2_000);
+  expect(dialed.ended).toBe(false);
+  clocks.dialed.pass(2_000);
+  expect(dialed.ended).toBe(true);
+});
+
+test('ends at the side that was dialed once nothing comes any more', async () => {
+  const { clocks, accepted } = await pair();
+  clocks.accepted.pass(8_000);
+  expect(accepted.ended).toBe(false);
+  clocks.accepted.pass(8_000);
+  expect(accepted.ended).toBe(true);
+});
+
+test('stands while the other end reads one large frame slowly', async () => {
+  const { clocks, dialed, accepted } = await pair();
+  accepted.connection.trust();
+  accepted.socket.pause();
+  dialed.connection.write(encodeBatchFrame(bulk(12 * 1024 * 1024)));
+  for (let round = 0; round < 4; round += 1) {
+    const before = dialed.socket.bytesRead;
+    clocks.accepted.pass(2_000);
+    accepted.socket.once('data', () => accepted.socket.pause());
+    accepted.socket.resume();
+    await until('some of it was read', () => dialed.socket.bytesRead > before);
+    clocks.dialed.pass(2_000);
+  }
+  expect(dialed.ended).toBe(false);
+  expect(accepted.frames).toEqual([]);
+  accepted.socket.resume();
+  await until('all of it was read', () => accepted.frames.length === 1);
+});
+
+test('a large frame of a stranger is refused before it came', async () => {
+  const { dialed, accepted } = await pair();
+  dialed.connection.write(encodeBatchFrame(bulk(1024 * 1024)));
+  await until('ended', () => dialed.ended);
+  expect(accepted.frames).toEqual([null]);
+  expect(accepted.socket.bytesRead).toBeLessThan(256 * 1024);
+});
+
+test('what is refused is told why, and hears nothing more', async () => {
+  const { dialed, accepted } = await pair();
+  accepted.connection.refuse('no peer of mine');
+  accepted.connection.write(encodeBatchFrame(numbered(1)));
+  await until('ended', () => dialed.ended);
+  expect(dialed.frames).toEqual([{ kind: 'refusal', reason: 'no peer of mine' }]);
+  expect(accepted.ended).toBe(false);
+});
+
+test('who is refused and does not end the connection is cut off', async () => {
+  const { clocks, dialed, accepted } = await pair();
+  const gone = new Promise((resolve) => accepted.socket.once('close', resolve));
+  dialed.socket.allowHalfOpen = true;
+  accepted.connection.refuse('no peer of mine');
+  expect(accepted.socket.destroyed).toBe(false);
+  clocks.accepted.pass(1_000);
+  await gone;
+});
