@@ -9,7 +9,7 @@ compare   (default) Paceline against the bare bound and the peers that are named
   --peers NAMES       ${peers.map(({ name }) => name).join(',')}
   --in-flight LIST    1,64,512
   --seconds S         of each level of load, 5
-  --warm-up S         before all of them, 15
+  --warm-up S         before all of them, 60
   --rounds N          3
   --partitions LIST   16
   --unary             also by unary calls, as etcd has them; with etcd always
@@ -32,7 +32,7 @@ const { values: flags, positionals } = readFlags(usage, {
     peers: { type: 'string', default: '' },
     'in-flight': { type: 'string', default: '1,64,512' },
     seconds: { type: 'string', default: '5' },
-    'warm-up': { type: 'string', default: '15' },
+    'warm-up': { type: 'string', default: '60' },
     rounds: { type: 'string', default: '3' },
     partitions: { type: 'string', default: '16' },
     unary: { type: 'boolean', default: false },

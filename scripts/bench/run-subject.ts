@@ -12,7 +12,10 @@ import { readSyncs } from './syncs.ts';
 export interface RunPlan {
   readonly inFlight: readonly number[];
   readonly seconds: number;
-  /** Before the first level, in equal parts under the load of each: servers are measured that have run for a while. */
+  /**
+   * Before the first level, in equal parts under the load of each, the highest first: servers are measured that have
+   * run for a while, and what a compiler learns it learns from many messages.
+   */
   readonly warmUpFirstSeconds: number;
   /** Before each level. */
   readonly warmUpSeconds: number;
@@ -103,7 +106,7 @@ async function runLevels(
 ): Promise<LevelFigures[]> {
   const { inFlight: all, seconds, warmUpFirstSeconds } = plan;
   let warmed = 0;
-  for (const inFlight of all) {
+  for (const inFlight of all.toSorted((a, b) => b - a)) {
     const part = { inFlight, seconds: 0.1, warmUpSeconds: warmUpFirstSeconds / all.length };
     warmed += (await client.closedLoop({ ...part, serverPids })).acknowledged;
   }
