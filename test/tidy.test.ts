@@ -37,6 +37,7 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
     '@grpc/proto-loader',
     '@grpc/reflection',
     'grpc-health-check',
+    'node:dns/promises',
     'node:net',
     'node:path',
     'node:url',

@@ -3,14 +3,16 @@
 /** Of a frame, in front of it: how many bytes follow, big-endian. */
 export const lengthBytes = 4;
 
+const nothing = Buffer.alloc(0);
+
 export class FrameReader {
   /** A longer frame is none of this protocol. */
   bytesMax: number;
-  /** What a frame that has not arrived whole begins with. */
-  private parts: Buffer[] = [];
-  private partBytes = 0;
-  /** Bytes with which there is more to tell. */
-  private needed = lengthBytes;
+  /** What came of a length. */
+  private begun: Buffer = nothing;
+  /** One that came in part, as large as it will be; null: there is none. */
+  private frame: Buffer | null = null;
+  private filled = 0;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -21,30 +23,30 @@ export class FrameReader {
    * piece. `take` returns false where no more are wanted. False: a frame is longer than bytesMax, or empty.
    */
   push(chunk: Buffer, take: (frame: Buffer) => boolean): boolean {
-    let bytes = chunk;
-    if (this.partBytes > 0) {
-      this.parts.push(chunk);
-      this.partBytes += chunk.length;
-      if (this.partBytes < this.needed) return true;
-      bytes = Buffer.concat(this.parts, this.partBytes);
-    }
     let at = 0;
-    let needed = lengthBytes;
+    const { frame } = this;
+    if (frame !== null) {
+      at = chunk.copy(frame, this.filled);
+      this.filled += at;
+      if (this.filled < frame.length) return true;
+      this.frame = null;
+      if (!take(frame)) return true;
+    }
+    const bytes = this.begun.length === 0 ? chunk : Buffer.concat([this.begun, chunk]);
+    this.begun = nothing;
     while (bytes.length - at >= lengthBytes) {
       const length = bytes.readUInt32BE(at);
       if (length === 0 || length > this.bytesMax) return false;
-      const end = at + lengthBytes + length;
-      if (end > bytes.length) {
-        needed = lengthBytes + length;
-        break;
+      const start = at + lengthBytes;
+      if (bytes.length - start < length) {
+        this.frame = Buffer.allocUnsafeSlow(length);
+        this.filled = bytes.copy(this.frame, 0, start);
+        return true;
       }
-      const wantsMore = take(bytes.subarray(at + lengthBytes, end));
-      at = end;
-      if (!wantsMore) return true;
+      at = start + length;
+      if (!take(bytes.subarray(start, at))) return true;
     }
-    this.needed = needed;
-    this.partBytes = bytes.length - at;
-    this.parts = this.partBytes === 0 ? [] : [bytes.subarray(at)];
+    if (at < bytes.length) this.begun = Buffer.from(bytes.subarray(at));
     return true;
   }
 }

@@ -1,11 +1,21 @@
 // One port for clients and peers: the first byte of a connection tells which.
 import net from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { createApiServer } from '../../src/api/grpc/server.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type Alone, startAlone } from './alone.ts';
+
+/** A name with more than one address, of which this machine lacks one. */
+vi.mock('node:dns/promises', async (original) => {
+  const real = await original<typeof import('node:dns/promises')>();
+  const lookup = async (host: string, options: { all: true }) =>
+    host === 'many.test'
+      ? ['192.0.2.1', '127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }))
+      : real.lookup(host, options);
+  return { ...real, lookup };
+});
 
 const closings: (() => Promise<void> | void)[] = [];
 
@@ -14,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A node's listener, and what it gave to the peers' side. */
-async function open() {
+async function open(address = '127.0.0.1:0') {
   const alone: Alone = await startAlone(systemClock);
   const peers: { socket: net.Socket; bytes: string }[] = [];
   const accept = (socket: net.Socket) => {
@@ -25,7 +35,7 @@ async function open() {
     });
   };
   const server = createApiServer(alone.node, { firstByte: 0, accept }, () => {});
-  const port = await server.listen('127.0.0.1:0');
+  const port = await server.listen(address);
   closings.push(async () => {
     await server.close();
     for (const { socket } of peers) socket.destroy();
@@ -96,4 +106,22 @@ test('who says nothing is let go when the node stops', async () => {
   await status(port);
   await server.close();
   await until('ended', 5_000, () => silent.ended);
+});
+
+test('a name is listened to at every address that the machine has', async () => {
+  const { port } = await open('many.test:0');
+  for (const host of ['127.0.0.1', '127.0.0.2']) {
+    const socket = net.connect(port, host);
+    closings.push(() => void socket.destroy());
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  }
+});
+
+test('an address in use is told, also beside others', async () => {
+  const taken = net.createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.2', resolve));
+  closings.push(() => void taken.close());
+  const at = taken.address();
+  const port = at === null || typeof at === 'string' ? 0 : at.port;
+  await expect(open(`many.test:${port}`)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });

@@ -82,48 +82,83 @@ function endOf(socket: net.Socket, end: 'dialed' | 'accepted', clock: Clock): En
   return made;
 }
 
+/** One look of who dialed, and what it asks for is answered. */
+async function look({ clocks, dialed }: Awaited<ReturnType<typeof pair>>): Promise<void> {
+  const before = dialed.socket.bytesRead;
+  clocks.dialed.pass(1_500);
+  clocks.accepted.pass(1_500);
+  await until('answered', () => dialed.socket.bytesRead > before);
+}
+
 test('stands while the other end reads, without anything to say', async () => {
-  const { clocks, dialed, accepted } = await pair();
-  for (let round = 0; round < 5; round += 1) {
-    const before = dialed.socket.bytesRead;
-    clocks.dialed.pass(2_000);
-    clocks.accepted.pass(2_000);
-    await until('answered', () => dialed.socket.bytesRead > before);
-  }
-  expect([dialed.ended, accepted.ended]).toEqual([false, false]);
-  expect([...dialed.frames, ...accepted.frames]).toEqual([]);
+  const both = await pair();
+  for (let round = 0; round < 8; round += 1) await look(both);
+  expect([both.dialed.ended, both.accepted.ended]).toEqual([false, false]);
+  expect([...both.dialed.frames, ...both.accepted.frames]).toEqual([]);
 });
 
-test('ends within two rounds once the other end reads nothing, however much is on its way', async () => {
+test('each look is answered, whatever was answered just before', async () => {
+  const both = await pair();
+  const { clocks, dialed, accepted } = both;
+  for (let round = 0; round < 8; round += 1) {
+    const before = dialed.socket.bytesRead;
+    clocks.dialed.pass(1_400);
+    clocks.accepted.pass(1_400);
+    dialed.connection.write(encodeBatchFrame(numbered(round)));
+    await until('answered', () => dialed.socket.bytesRead > before);
+    const answered = dialed.socket.bytesRead;
+    clocks.dialed.pass(100);
+    clocks.accepted.pass(100);
+    await until('answered again', () => dialed.socket.bytesRead > answered);
+  }
+  expect([dialed.ended, accepted.frames.length]).toEqual([false, 8]);
+});
+
+test('ends at the third silent look once the other end reads nothing, however much is on its way', async () => {
   const { clocks, dialed, accepted } = await pair();
+  accepted.connection.trust();
   accepted.socket.pause();
   for (let at = 0; at < 12; at += 1) dialed.connection.write(encodeBatchFrame(bulk(1024 * 1024)));
-  clocks.dialed.pass(2_000);
+  clocks.dialed.pass(1_500);
+  clocks.dialed.pass(1_500);
   expect(dialed.ended).toBe(false);
-  clocks.dialed.pass(2_000);
+  clocks.dialed.pass(1_500);
   expect(dialed.ended).toBe(true);
 });
 
 test('ends at the side that was dialed once nothing comes any more', async () => {
   const { clocks, accepted } = await pair();
-  clocks.accepted.pass(8_000);
+  clocks.accepted.pass(5_000);
+  clocks.accepted.pass(5_000);
   expect(accepted.ended).toBe(false);
-  clocks.accepted.pass(8_000);
+  clocks.accepted.pass(5_000);
   expect(accepted.ended).toBe(true);
 });
 
+test('ends at the side that was dialed where its answers are not read', async () => {
+  const { dialed, accepted } = await pair();
+  dialed.socket.pause();
+  const answer = Buffer.alloc(64 * 1024);
+  await until('ended', () => {
+    accepted.connection.write(answer);
+    return accepted.ended;
+  });
+});
+
 test('stands while the other end reads one large frame slowly', async () => {
-  const { clocks, dialed, accepted } = await pair();
+  const both = await pair();
+  const { clocks, dialed, accepted } = both;
   accepted.connection.trust();
   accepted.socket.pause();
   dialed.connection.write(encodeBatchFrame(bulk(12 * 1024 * 1024)));
-  for (let round = 0; round < 4; round += 1) {
+  for (let round = 0; round < 6; round += 1) {
     const before = dialed.socket.bytesRead;
-    clocks.accepted.pass(2_000);
+    clocks.accepted.pass(2_500);
     accepted.socket.once('data', () => accepted.socket.pause());
     accepted.socket.resume();
     await until('some of it was read', () => dialed.socket.bytesRead > before);
-    clocks.dialed.pass(2_000);
+    clocks.dialed.pass(1_500);
+    clocks.dialed.pass(1_000);
   }
   expect(dialed.ended).toBe(false);
   expect(accepted.frames).toEqual([]);

@@ -2,8 +2,8 @@
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { placeAt } from '../../src/address.ts';
-import { systemClock } from '../../src/clock.ts';
-import { encodeBatchFrame, encodeHello } from '../../src/transport/frame-codec.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { encodeAlive, encodeBatchFrame, encodeHello } from '../../src/transport/frame-codec.ts';
 import { Connection, type Received } from '../../src/transport/tcp/connection.ts';
 import type { TcpTransportOptions } from '../../src/transport/tcp/tcp-transport.ts';
 import type { NodeId } from '../../src/transport/types.ts';
@@ -184,6 +184,24 @@ describe('a hello', () => {
     const seen = dial(found(two.peers.get(1)), [encodeHello(helloOf(9, 1, ''), 'data')]);
     await until('ended', () => seen.ended);
     expect(seen.answers).toEqual([{ kind: 'refusal', reason: 'node 9 is no peer of node 1' }]);
+  });
+
+  it('that never comes ends the connection, whatever else does', async () => {
+    const late: (() => void)[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after(delayMs, call) {
+        if (delayMs === 5_000) late.push(call);
+        return systemClock.after(delayMs, call);
+      },
+    };
+    const one = await cluster(1, { clock });
+    startAll(one);
+    const seen = dial(found(one.peers.get(1)), [encodeAlive()]);
+    await until('heard', () => late.length > 0);
+    for (const call of late) call();
+    await until('ended', () => seen.ended);
+    expect(seen.answers).toEqual([{ kind: 'refusal', reason: 'no hello came' }]);
   });
 
   it('that became good connects without waiting for the pause to end', async () => {

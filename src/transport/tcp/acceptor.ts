@@ -1,7 +1,7 @@
 // The side that was dialed: nothing of a connection is passed on before its hello was judged good, and of two
 // connections of one peer and lane only the newer lives.
 import type { Socket } from 'node:net';
-import type { Clock } from '../../clock.ts';
+import type { Clock, Timer } from '../../clock.ts';
 import { encodeHello, type LaneHello } from '../frame-codec.ts';
 import { decodeBatch } from '../message-codec.ts';
 import type { Hello, Lane, NodeId, PeerBatch } from '../types.ts';
@@ -17,6 +17,9 @@ export interface AcceptorOptions {
   readonly onRefused: (from: NodeId, reason: string) => void;
   readonly onBatch: (from: NodeId, lane: Lane, batch: PeerBatch) => void;
 }
+
+/** Who is connected and does not say who it is for this long is refused. */
+const helloMs = 5_000;
 
 interface Sender {
   readonly node: NodeId;
@@ -63,23 +66,30 @@ class Incoming {
   private readonly connection: Connection;
   private readonly options: AcceptorOptions;
   private readonly events: IncomingEvents;
+  private readonly late: Timer;
 
   constructor(socket: Socket, options: AcceptorOptions, events: IncomingEvents) {
     this.options = options;
     this.events = events;
+    this.late = options.clock.after(helloMs, () => this.refuse('no hello came'));
     this.connection = new Connection(socket, 'accepted', options.clock, {
       onFrame: (frame) => this.onFrame(frame),
-      onEnd: () => events.onEnd(),
+      onEnd: () => this.end(),
     });
   }
 
   close(): void {
     this.connection.close();
-    this.events.onEnd();
+    this.end();
   }
 
   private refuse(reason: string): void {
     this.connection.refuse(reason);
+    this.end();
+  }
+
+  private end(): void {
+    this.late.cancel();
     this.events.onEnd();
   }
 
@@ -100,6 +110,7 @@ class Incoming {
       this.options.onRefused(hello.node, reason);
       return;
     }
+    this.late.cancel();
     this.sender = { node: hello.node, lane };
     this.events.onKnown(this.sender);
     this.connection.trust();

@@ -1,6 +1,6 @@
 // One TCP connection between two nodes, at either end: frames out, frames in, and whether the other end still
-// reads. Who dialed says every 2 s that it lives; the other end answers what it reads, once a second at most. So a
-// peer behind a slow network is told from one that stopped, however much is on its way to it.
+// reads. Who dialed says again and again that it lives, and is answered each time; what else it sends is answered
+// once a second too. So a peer behind a slow network is told from one that stopped, however much is on its way.
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../clock.ts';
 import { decodeFrame, encodeAlive, encodeRefusal, type Frame } from '../frame-codec.ts';
@@ -10,10 +10,14 @@ import { FrameReader } from '../frame-reader.ts';
 export const frameBytesMax = 16 * 1024 * 1024;
 /** The same before the peer is known. */
 const strangeBytesMax = 64 * 1024;
-/** How often each end looks whether something came since it last looked; who dialed says then that it lives. */
-const lookMs = { dialed: 2_000, accepted: 8_000 } as const;
-/** What who was dialed says at most this often, of what it has read. */
+/** How often each end looks whether something came; who dialed says then that it lives. */
+const lookMs = { dialed: 1_500, accepted: 5_000 } as const;
+/** A connection that is as silent at one look more has ended. */
+const silentLooksMax = 2;
+/** What says nothing of life is answered this often. */
 const answerMs = 1_000;
+/** Answers that the other end has not read. */
+const answerBytesMax = 256 * 1024;
 /** In which a refusal can be read. */
 const lingerMs = 1_000;
 
@@ -34,9 +38,9 @@ export class Connection {
   private readonly events: ConnectionEvents;
   private readonly reader = new FrameReader(strangeBytesMax);
   private open = true;
-  /** Something came since this end last looked; at first there is nothing to wait for. */
-  private heard = true;
-  /** When who was dialed last answered. */
+  /** Looks since something came. */
+  private silentLooks = 0;
+  /** When this end last answered. */
   private answeredMs = 0;
   private timer: Timer | null = null;
 
@@ -47,10 +51,7 @@ export class Connection {
     this.events = events;
     socket.setNoDelay();
     this.watch();
-    socket.on('data', (chunk) => {
-      if (end === 'accepted') this.answer();
-      this.take(chunk);
-    });
+    socket.on('data', (chunk) => this.take(chunk));
     // 'close' follows.
     socket.on('error', () => {});
     socket.on('close', () => this.lose());
@@ -62,7 +63,9 @@ export class Connection {
   }
 
   write(frame: Buffer): void {
-    if (this.open) this.socket.write(frame);
+    if (!this.open) return;
+    this.socket.write(frame);
+    if (this.end === 'accepted' && this.queuedBytes > answerBytesMax) this.lose();
   }
 
   /** The peer is one of the cluster: its frames may be large. */
@@ -97,13 +100,16 @@ export class Connection {
 
   private take(chunk: Buffer): void {
     if (!this.open) return;
-    this.heard = true;
+    this.silentLooks = 0;
+    let saysAlive = false;
     const isFramed = this.reader.push(chunk, (bytes) => {
       const frame = decodeFrame(bytes);
-      if (frame === null || frame.kind !== 'alive') this.events.onFrame(frame);
+      if (frame?.kind === 'alive') saysAlive = true;
+      else this.events.onFrame(frame);
       return this.open;
     });
     if (!isFramed) this.events.onFrame(null);
+    if (this.end === 'accepted') this.answer(saysAlive);
   }
 
   private watch(): void {
@@ -113,18 +119,19 @@ export class Connection {
 
   private look(): void {
     if (!this.open) return;
-    if (!this.heard) {
+    if (this.silentLooks === silentLooksMax) {
       this.lose();
       return;
     }
-    this.heard = false;
+    this.silentLooks += 1;
     if (this.end === 'dialed') this.write(encodeAlive());
     this.watch();
   }
 
-  private answer(): void {
+  /** `asked`: the other end waits for it. */
+  private answer(asked: boolean): void {
     const nowMs = this.clock.monotonicMs();
-    if (nowMs - this.answeredMs < answerMs) return;
+    if (!asked && nowMs - this.answeredMs < answerMs) return;
     this.answeredMs = nowMs;
     this.write(encodeAlive());
   }
