@@ -7,7 +7,7 @@ import { decodeFrame, encodeAlive, encodeRefusal, type Frame } from '../frame-co
 import { FrameReader } from '../frame-reader.ts';
 
 /** A frame of more bytes is none of this protocol. */
-export const frameBytesMax = 16 * 1024 * 1024;
+const frameBytesMax = 16 * 1024 * 1024;
 /** The same before the peer is known. */
 const strangeBytesMax = 64 * 1024;
 /** How often each end looks whether something came; who dialed says then that it lives. */
