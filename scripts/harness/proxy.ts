@@ -3,6 +3,7 @@
 import net from 'node:net';
 import type { ClientTransport } from '../../src/client/types.ts';
 import type { Cluster } from './cluster.ts';
+import { listenOn } from './listening.ts';
 
 interface Link {
   readonly client: net.Socket;
@@ -34,10 +35,7 @@ export class NodeProxy {
 
   static async create(target: string, port = 0): Promise<NodeProxy> {
     const proxy = new NodeProxy(target);
-    await proxy.listen(port);
-    const at = proxy.server.address();
-    if (at === null || typeof at === 'string') throw new Error('the proxy has no port');
-    proxy.address = `127.0.0.1:${at.port}`;
+    proxy.address = `127.0.0.1:${await listenOn(proxy.server, port)}`;
     return proxy;
   }
 
@@ -74,17 +72,8 @@ export class NodeProxy {
   async mend(): Promise<void> {
     this.muted = false;
     for (const { client, torn } of this.links) if (torn) client.resetAndDestroy();
-    if (!this.server.listening) await this.listen(Number(this.address.split(':')[1]));
-  }
-
-  private listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(port, '127.0.0.1', () => {
-        this.server.removeListener('error', reject);
-        resolve();
-      });
-    });
+    if (this.server.listening) return;
+    await listenOn(this.server, Number(this.address.split(':')[1]));
   }
 
   private link(client: net.Socket): void {

@@ -1,4 +1,4 @@
-// Whether this machine can listen at an address, found out before a process or a server is made for it.
+// Whether this machine can listen at an address, found out before a process is made for it, and why it cannot.
 import net from 'node:net';
 
 const problems: Readonly<Record<string, string>> = {
@@ -8,6 +8,13 @@ const problems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no host of that name',
 };
 
+/** Why nothing can listen there. */
+export function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return problems[code] ?? error.message;
+}
+
 /** null: it can. A code such as EADDRINUSE, and the same in words. */
 export function listenProblem(
   host: string,
@@ -15,8 +22,8 @@ export function listenProblem(
 ): Promise<{ readonly code: string; readonly text: string } | null> {
   const server = net.createServer();
   return new Promise((resolve) => {
-    server.on('error', ({ code = '', message }: NodeJS.ErrnoException) => {
-      resolve({ code, text: problems[code] ?? message });
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      resolve({ code: error.code ?? '', text: inWords(error) });
     });
     // A peer that tries again just now: `close` would wait for it.
     server.on('connection', (socket) => socket.destroy());

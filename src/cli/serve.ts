@@ -1,6 +1,5 @@
 // `paceline serve`: one node, put together from LevelDB, sockets and this machine's clock.
 import { setFlagsFromString } from 'node:v8';
-import { placeAt } from '../address.ts';
 import { type ApiServer, createApiServer } from '../api/grpc/server.ts';
 import { systemClock } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
@@ -13,7 +12,7 @@ import { createTcpTransport } from '../transport/tcp/tcp-transport.ts';
 import { withCrashPoints } from './crash-points.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { usage } from './flags.ts';
-import { listenProblem } from './ports.ts';
+import { inWords } from './ports.ts';
 import { otherAddress, type ServeSettings } from './settings.ts';
 
 /**
@@ -75,14 +74,10 @@ function isInUse({ message }: PacelineError): boolean {
 }
 
 async function listen(server: ApiServer, address: string): Promise<void> {
-  const { host, port } = placeAt(address);
-  const problem = await listenProblem(host, port);
-  if (problem !== null) throw usage('listen', `${address} cannot be listened at: ${problem.text}`);
   try {
     await server.listen(address);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw usage('listen', `${address} cannot be listened at: ${why}`);
+    throw usage('listen', `${address} cannot be listened at: ${inWords(error)}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import net from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterEach, expect, test, vi } from 'vitest';
+import { listenOn } from '../../scripts/harness/listening.ts';
 import { until } from '../../scripts/harness/until.ts';
 import { createApiServer } from '../../src/api/grpc/server.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -119,9 +120,7 @@ test('a name is listened to at every address that the machine has', async () => 
 
 test('an address in use is told, also beside others', async () => {
   const taken = net.createServer();
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.2', resolve));
+  const port = await listenOn(taken, 0, '127.0.0.2');
   closings.push(() => void taken.close());
-  const at = taken.address();
-  const port = at === null || typeof at === 'string' ? 0 : at.port;
   await expect(open(`many.test:${port}`)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });

@@ -1,9 +1,11 @@
 // Whether the other end of a connection still reads: found out whatever is on its way, by both ends.
 import net from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { listenOn } from '../../scripts/harness/listening.ts';
 import type { Clock } from '../../src/clock.ts';
 import { encodeBatchFrame } from '../../src/transport/frame-codec.ts';
 import { Connection, type Received } from '../../src/transport/tcp/connection.ts';
+import { FakeClock } from '../client/fake-clock.ts';
 import { bulk, numbered, until } from './nodes.ts';
 
 const closings: (() => void)[] = [];
@@ -11,39 +13,6 @@ const closings: (() => void)[] = [];
 afterEach(() => {
   for (const close of closings.splice(0).reverse()) close();
 });
-
-/** Time that a test moves; timers run as it passes them. */
-class TestClock implements Clock {
-  nowMs = 1_000_000;
-  private readonly timers = new Set<{ readonly atMs: number; readonly call: () => void }>();
-
-  monotonicMs(): number {
-    return this.nowMs;
-  }
-
-  wallMs(): number {
-    return this.nowMs;
-  }
-
-  after(delayMs: number, call: () => void) {
-    const timer = { atMs: this.nowMs + delayMs, call };
-    this.timers.add(timer);
-    return { cancel: () => void this.timers.delete(timer) };
-  }
-
-  soon(call: () => void): void {
-    call();
-  }
-
-  pass(ms: number): void {
-    this.nowMs += ms;
-    for (const timer of this.timers) {
-      if (timer.atMs > this.nowMs) continue;
-      this.timers.delete(timer);
-      timer.call();
-    }
-  }
-}
 
 interface End {
   readonly connection: Connection;
@@ -54,14 +23,12 @@ interface End {
 
 /** Both ends of one connection, each with a clock of its own. */
 async function pair() {
-  const clocks = { dialed: new TestClock(), accepted: new TestClock() };
+  const clocks = { dialed: new FakeClock(), accepted: new FakeClock() };
   const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenOn(server);
   closings.push(() => server.close());
-  const at = server.address();
-  if (at === null || typeof at === 'string') throw new Error('no port');
   const come = new Promise<net.Socket>((resolve) => server.once('connection', resolve));
-  const dialed = endOf(net.connect(at.port, '127.0.0.1'), 'dialed', clocks.dialed);
+  const dialed = endOf(net.connect(port, '127.0.0.1'), 'dialed', clocks.dialed);
   const accepted = endOf(await come, 'accepted', clocks.accepted);
   return { clocks, dialed, accepted };
 }
@@ -85,8 +52,8 @@ function endOf(socket: net.Socket, end: 'dialed' | 'accepted', clock: Clock): En
 /** One look of who dialed, and what it asks for is answered. */
 async function look({ clocks, dialed }: Awaited<ReturnType<typeof pair>>): Promise<void> {
   const before = dialed.socket.bytesRead;
-  clocks.dialed.pass(1_500);
-  clocks.accepted.pass(1_500);
+  await clocks.dialed.pass(1_500);
+  await clocks.accepted.pass(1_500);
   await until('answered', () => dialed.socket.bytesRead > before);
 }
 
@@ -102,13 +69,13 @@ test('each look is answered, whatever was answered just before', async () => {
   const { clocks, dialed, accepted } = both;
   for (let round = 0; round < 8; round += 1) {
     const before = dialed.socket.bytesRead;
-    clocks.dialed.pass(1_400);
-    clocks.accepted.pass(1_400);
+    await clocks.dialed.pass(1_400);
+    await clocks.accepted.pass(1_400);
     dialed.connection.write(encodeBatchFrame(numbered(round)));
     await until('answered', () => dialed.socket.bytesRead > before);
     const answered = dialed.socket.bytesRead;
-    clocks.dialed.pass(100);
-    clocks.accepted.pass(100);
+    await clocks.dialed.pass(100);
+    await clocks.accepted.pass(100);
     await until('answered again', () => dialed.socket.bytesRead > answered);
   }
   expect([dialed.ended, accepted.frames.length]).toEqual([false, 8]);
@@ -119,19 +86,19 @@ test('ends at the third silent look once the other end reads nothing, however mu
   accepted.connection.trust();
   accepted.socket.pause();
   for (let at = 0; at < 12; at += 1) dialed.connection.write(encodeBatchFrame(bulk(1024 * 1024)));
-  clocks.dialed.pass(1_500);
-  clocks.dialed.pass(1_500);
+  await clocks.dialed.pass(1_500);
+  await clocks.dialed.pass(1_500);
   expect(dialed.ended).toBe(false);
-  clocks.dialed.pass(1_500);
+  await clocks.dialed.pass(1_500);
   expect(dialed.ended).toBe(true);
 });
 
 test('ends at the side that was dialed once nothing comes any more', async () => {
   const { clocks, accepted } = await pair();
-  clocks.accepted.pass(5_000);
-  clocks.accepted.pass(5_000);
+  await clocks.accepted.pass(5_000);
+  await clocks.accepted.pass(5_000);
   expect(accepted.ended).toBe(false);
-  clocks.accepted.pass(5_000);
+  await clocks.accepted.pass(5_000);
   expect(accepted.ended).toBe(true);
 });
 
@@ -153,12 +120,12 @@ test('stands while the other end reads one large frame slowly', async () => {
   dialed.connection.write(encodeBatchFrame(bulk(12 * 1024 * 1024)));
   for (let round = 0; round < 6; round += 1) {
     const before = dialed.socket.bytesRead;
-    clocks.accepted.pass(2_500);
+    await clocks.accepted.pass(2_500);
     accepted.socket.once('data', () => accepted.socket.pause());
     accepted.socket.resume();
     await until('some of it was read', () => dialed.socket.bytesRead > before);
-    clocks.dialed.pass(1_500);
-    clocks.dialed.pass(1_000);
+    await clocks.dialed.pass(1_500);
+    await clocks.dialed.pass(1_000);
   }
   expect(dialed.ended).toBe(false);
   expect(accepted.frames).toEqual([]);
@@ -189,6 +156,6 @@ test('who is refused and does not end the connection is cut off', async () => {
   dialed.socket.allowHalfOpen = true;
   accepted.connection.refuse('no peer of mine');
   expect(accepted.socket.destroyed).toBe(false);
-  clocks.accepted.pass(1_000);
+  await clocks.accepted.pass(1_000);
   await gone;
 });

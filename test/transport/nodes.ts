@@ -1,6 +1,7 @@
 // Transports over real servers on loopback, with what they reported written down, and the waiting
 // that tests do: for a condition, up to a deadline.
 import net from 'node:net';
+import { listenOn } from '../../scripts/harness/listening.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createEmptyPayload, createPayload, encodeEntry, type LogEntry } from '../../src/entry.ts';
 import {
@@ -46,11 +47,8 @@ export async function listen(port = 0): Promise<Listener> {
     if (listener.transport === null) socket.destroy();
     else listener.transport.accept(socket);
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const at = server.address();
-  if (at === null || typeof at === 'string') throw new Error('no port');
   const listener: Listener = {
-    address: `127.0.0.1:${at.port}`,
+    address: `127.0.0.1:${await listenOn(server, port)}`,
     transport: null,
     end() {
       server.close();

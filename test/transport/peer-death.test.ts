@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function listenUntilEnd(): Promise<Listener> {
   const listener = await listen();
-  closings.push(() => void listener.end());
+  closings.push(() => listener.end());
   return listener;
 }
 

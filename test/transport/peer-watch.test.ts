@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { listenOn } from '../../scripts/harness/listening.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createPeerWatch } from '../../src/transport/tcp/peer-watch.ts';
 import { until } from './nodes.ts';
@@ -45,12 +46,10 @@ async function silentAddress(): Promise<string> {
 
 describe('a probe', () => {
   it('finds nobody where the connect is refused', async () => {
-    const server = net.createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const at = server.address();
-    if (at === null || typeof at === 'string') throw new Error('no port');
+    const server = net.createServer();
+    const port = await listenOn(server);
     await new Promise((resolve) => server.close(resolve));
-    const { seen, probe } = watchOf(`127.0.0.1:${at.port}`);
+    const { seen, probe } = watchOf(`127.0.0.1:${port}`);
     probe();
     probe();
     await until('answered', () => seen.answers.length === 2);
@@ -68,12 +67,10 @@ describe('a probe', () => {
   });
 
   it('is not deceived by a pause of its own process', async () => {
-    const server = net.createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    const server = net.createServer();
+    const port = await listenOn(server);
     closings.push(() => void server.close());
-    const at = server.address();
-    if (at === null || typeof at === 'string') throw new Error('no port');
-    const { seen, probe } = watchOf(`127.0.0.1:${at.port}`);
+    const { seen, probe } = watchOf(`127.0.0.1:${port}`);
     probe();
     const endMs = performance.now() + 300;
     while (performance.now() < endMs);

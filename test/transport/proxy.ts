@@ -1,5 +1,6 @@
 // A TCP proxy between two nodes, whose connections a test can end or hold up.
 import net from 'node:net';
+import { listenOn } from '../../scripts/harness/listening.ts';
 
 export interface Proxied {
   readonly dialed: net.Socket;
@@ -35,11 +36,9 @@ export async function createProxy(target: string): Promise<TcpProxy> {
     };
     for (const socket of [dialed, onward]) socket.on('close', end).on('error', end);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const at = server.address();
-  if (at === null || typeof at === 'string') throw new Error('the proxy has no port');
+  const port = await listenOn(server);
   return {
-    address: `127.0.0.1:${at.port}`,
+    address: `127.0.0.1:${port}`,
     connections,
     stopListening: () => void server.close(),
     close() {

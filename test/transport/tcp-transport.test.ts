@@ -1,6 +1,7 @@
 // Batches, hellos and reconnects between transports of one process.
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { listenOn } from '../../scripts/harness/listening.ts';
 import { placeAt } from '../../src/address.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { encodeAlive, encodeBatchFrame, encodeHello } from '../../src/transport/frame-codec.ts';
@@ -45,7 +46,7 @@ async function cluster(
   const nodes = listeners.map((listener, at) => {
     const node = createNode(at + 1, peers, options);
     serve(listener, node.transport);
-    closings.push(() => void listener.end());
+    closings.push(() => listener.end());
     closings.push(() => node.transport.close());
     return node;
   });
@@ -289,11 +290,8 @@ describe('connections', () => {
   it('to a peer that never answers leave no socket behind once given up', async () => {
     const sockets: net.Socket[] = [];
     const silent = net.createServer((socket) => sockets.push(socket.resume()));
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const socket = net.connect(await listenOn(silent), '127.0.0.1');
     closings.push(() => void silent.close());
-    const at = silent.address();
-    if (at === null || typeof at === 'string') throw new Error('no port');
-    const socket = net.connect(at.port, '127.0.0.1');
     const ignored = { onFrame: () => {}, onEnd: () => {} };
     const connection = new Connection(socket, 'dialed', systemClock, ignored);
     connection.write(encodeHello(helloOf(1, 2, ''), 'data'));
