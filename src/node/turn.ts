@@ -161,13 +161,16 @@ export class TurnLoop implements TurnOutput {
     const { transport, clock, trusted } = this.deps;
     const wallMs = clock.wallMs();
     const nowMs = clock.monotonicMs();
+    // What this turn answers leaves first: clients wait for it, followers do not for a Commit.
+    const isNew = this.heldSinceMs === Number.POSITIVE_INFINITY;
     // The end of the write in flight is a turn, and mostly one with entries to send.
-    const mayHold = this.writing !== null && nowMs < this.heldSinceMs + heldMaxMs;
+    const mayHold = isNew || (this.writing !== null && nowMs < this.heldSinceMs + heldMaxMs);
     this.frames.drain(mayHold, (to, lane, frame) => {
       if (trusted(to)) transport.send(to, lane, { wallMs, ...frame });
     });
-    if (!this.frames.holdsBack) this.heldSinceMs = Number.POSITIVE_INFINITY;
-    else this.heldSinceMs = Math.min(this.heldSinceMs, nowMs);
+    const { holdsBack } = this.frames;
+    this.heldSinceMs = holdsBack ? Math.min(this.heldSinceMs, nowMs) : Number.POSITIVE_INFINITY;
+    if (holdsBack && this.writing === null) this.schedule();
   }
 
   private openWrite(): PendingWrite {

@@ -12,8 +12,7 @@ function vote(from: number, term = 1): PeerMessage {
   return { type: 'Vote', from, to: 1, term, ...log };
 }
 
-/** An append that nobody waits for. */
-function submitTo(one: OneOfThree, partition: number): void {
+function submitTo(one: OneOfThree, partition: number, done = () => {}): void {
   for (let i = 0; ; i++) {
     const placed = checkCommand(
       one.node,
@@ -22,7 +21,7 @@ function submitTo(one: OneOfThree, partition: number): void {
     if ('reason' in placed) throw new Error(placed.message);
     if (one.node.partitionOf(placed.shard) !== partition) continue;
     const bytes = placed.command.bytes.length;
-    const alone = { atomic: false, restart: [], session: null, done() {}, later() {} };
+    const alone = { atomic: false, restart: [], session: null, done, later() {} };
     one.node.submit({ partition, commands: [placed], bytes, ...alone });
     return;
   }
@@ -59,13 +58,36 @@ describe('a promise', () => {
   });
 });
 
-describe('without anything that comes in', () => {
-  /** Both others have all of it. */
-  function acknowledge(one: OneOfThree): void {
-    const { term, lastIndex: match } = one.node.replicaOf(0).raft;
-    for (const from of [2, 3]) one.receive(0, { type: 'AppendOk', from, to: 1, term, match });
-  }
+/** Both others have all of it. */
+function acknowledge(one: OneOfThree): void {
+  const { term, lastIndex: match } = one.node.replicaOf(0).raft;
+  for (const from of [2, 3]) one.receive(0, { type: 'AppendOk', from, to: 1, term, match });
+}
 
+describe('a commit', () => {
+  test('is answered before followers are told of it', async () => {
+    const one = await new OneOfThree().start();
+    await one.lead(0);
+    acknowledge(one);
+    await one.flush();
+    one.sent = [];
+    let toldWhenAnswered = -1;
+    // A session writes its answers in a microtask, when the turn is over.
+    const done = () => {
+      queueMicrotask(() => {
+        toldWhenAnswered = one.ofType('Commit').length;
+      });
+    };
+    submitTo(one, 0, done);
+    await one.flush();
+    acknowledge(one);
+    await one.settle();
+    expect(toldWhenAnswered).toBe(0);
+    expect(one.ofType('Commit')).toMatchObject([{ to: 2 }, { to: 3 }]);
+  });
+});
+
+describe('without anything that comes in', () => {
   test('a commit that waits for the write in flight leaves with the next tick', async () => {
     const one = await new OneOfThree().start();
     await one.lead(0);
