@@ -40,7 +40,10 @@ export class Appends implements SessionOwner {
   private readonly tokens: Tokens;
   private readonly buffer: AppendBuffer;
   private readonly sessions = new Map<string, Session>();
+  /** In the order in which they fill a frame. */
   private readonly lanes = new Map<number, Lane>();
+  /** Those that had more to send than fit. */
+  private readonly cut: Lane[] = [];
   /** Called before the map was loaded, in order. */
   private starting: PendingAppend[] = [];
   private nextNumber = 1;
@@ -264,7 +267,7 @@ export class Appends implements SessionOwner {
     });
   }
 
-  /** One frame to each leader, of all lanes that may send. */
+  /** One frame to each leader, of all lanes that may send. One that has more to send than fits is the last next time. */
   private flush(): void {
     const nowMs = this.options.clock.monotonicMs();
     this.expire(nowMs);
@@ -277,6 +280,10 @@ export class Appends implements SessionOwner {
       else if (!this.fill(lane, frames)) wakeAtMs = Math.min(wakeAtMs, nowMs + 20);
     }
     for (const [session, { groups }] of frames) session.send(groups);
+    for (const lane of this.cut.splice(0)) {
+      this.lanes.delete(lane.partition);
+      this.lanes.set(lane.partition, lane);
+    }
     if (wakeAtMs < Number.POSITIVE_INFINITY) this.wakeIn(wakeAtMs - nowMs);
   }
 
@@ -312,7 +319,10 @@ export class Appends implements SessionOwner {
       frame.bytes += group.bytes;
       frames.set(session, frame);
     }
-    if (lane.sendableAtMs() !== null) this.scheduleFlush();
+    if (lane.sendableAtMs() !== null) {
+      this.cut.push(lane);
+      this.scheduleFlush();
+    }
     return true;
   }
 

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PacelineClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/types.ts';
+import { createPlaces, partitionOf } from '../../src/shard.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeCluster, type FakeStream } from './fake-cluster.ts';
 
@@ -58,6 +59,30 @@ describe('coalescing', () => {
     await serve();
     expect(cluster.frames).toBe(1);
     expect([...ends.values()]).toEqual([1, 2, 3, 4]);
+  });
+
+  it('lets another partition send before the rest of one that has much', async () => {
+    const partitions = 2;
+    cluster = new FakeCluster(undefined, partitions);
+    const place = createPlaces('mix');
+    const partitionFor = (name: string) => {
+      const known = place(name);
+      return 'shard' in known ? partitionOf(known.shard, partitions) : -1;
+    };
+    const names = Array.from({ length: 20 }, (_, i) => `g:${i}`);
+    const [busy = '', quiet = ''] = [0, 1].map((partition) => {
+      return names.find((name) => partitionFor(name) === partition);
+    });
+    const client = createClient();
+    const ended = Array.from({ length: 300 }, () =>
+      client.append({ conversation: busy, sender: 's', body: 'x'.repeat(10_000) }),
+    );
+    ended.push(client.append({ conversation: quiet, sender: 's', body: '' }));
+    await clock.settle();
+    const partitionsSent = only().inbox.map(({ groups }) => groups.map((each) => each.partition));
+    expect(partitionsSent).toEqual([[0], [1, 0], [0]]);
+    await serve();
+    await Promise.all(ended);
   });
 
   it('keeps the order of calls made before and while the map is loaded', async () => {

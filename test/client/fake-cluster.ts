@@ -1,6 +1,6 @@
-// A cluster of one partition behind the ClientTransport, without processes: it sequences, commits and
-// answers by the rules of AppendSession, and each step happens when the test says so. A deposed leader
-// goes on taking appends that are never committed, until it notices.
+// A cluster behind the ClientTransport, without processes, all of whose partitions have one leader and one
+// log: it sequences, commits and answers by the rules of AppendSession, and each step happens when the test
+// says so. A deposed leader goes on taking appends that are never committed, until it notices.
 import type { ClientTransport, Rpc, Stream, StreamEvents } from '../../src/client/types.ts';
 import { PacelineError, type Reason } from '../../src/errors.ts';
 import {
@@ -88,8 +88,10 @@ export class FakeCluster implements ClientTransport {
   mapNode = -1;
   mapCalls = 0;
   private term = 1;
+  private readonly partitions: number;
 
-  constructor(addresses: readonly string[] = ['n1:1', 'n2:1', 'n3:1']) {
+  constructor(addresses: readonly string[] = ['n1:1', 'n2:1', 'n3:1'], partitions = 1) {
+    this.partitions = partitions;
     const [leader = ''] = addresses;
     this.leader = leader;
     this.nodes = addresses.map((address) => {
@@ -112,10 +114,12 @@ export class FakeCluster implements ClientTransport {
     const id = this.nodes.findIndex((each) => each.address === node.leader) + 1;
     const map = GetPartitionMapResponse.encode({
       version: 1,
-      partitionCount: 1,
+      partitionCount: this.partitions,
       mapping: ShardMapping.SHARD_MAPPING_MIX,
       nodes: this.nodes.map((each, i) => ({ id: i + 1, address: each.address })),
-      leaders: [{ partition: 0, leader: id, term: node.leader === this.leader ? this.term : 1 }],
+      leaders: Array.from({ length: this.partitions }, (_, partition) => {
+        return { partition, leader: id, term: node.leader === this.leader ? this.term : 1 };
+      }),
     });
     return rpc.response.decode(map);
   }
