@@ -214,7 +214,10 @@ function compareRecord(records: Buffer, a: number, b: number): number {
   return indexOf(b) - indexOf(a);
 }
 
+/** The first 32 bits tell most apart without a call out of JavaScript. */
 export function compareHash(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+  const byFirst = uint32At(a, aAt) - uint32At(b, bAt);
+  if (byFirst !== 0) return byFirst;
   return a.compare(b, bAt, bAt + hashBytes, aAt, aAt + hashBytes);
 }
 
