@@ -7,6 +7,11 @@ import type { DeliveryFigures, DeliveryOptions } from './delivery.ts';
 import type { Answer, Request } from './protocol.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+/**
+ * V8 lets the heap of a process that has rested, as each client does while the others have their turn, grow by a
+ * tenth only before it collects all of it: for minutes that costs a client as much again as its work.
+ */
+const nodeFlags = ['--heap-growing-percent=200'];
 /** Beyond the time that a request takes by itself: subjects that hang end the run. */
 const graceSeconds = 45;
 
@@ -15,7 +20,7 @@ export class ClientProcess {
   private readonly exited: Promise<void>;
 
   private constructor() {
-    this.child = fork(main, { execArgv: ['--import', 'tsx'] });
+    this.child = fork(main, { execArgv: ['--import', 'tsx', ...nodeFlags] });
     this.exited = new Promise((resolve) => this.child.on('exit', () => resolve()));
   }
 
