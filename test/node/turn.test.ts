@@ -64,12 +64,18 @@ function acknowledge(one: OneOfThree): void {
   for (const from of [2, 3]) one.receive(0, { type: 'AppendOk', from, to: 1, term, match });
 }
 
+/** Leads partition 0, of which both others have all. */
+async function leading(): Promise<OneOfThree> {
+  const one = await new OneOfThree().start();
+  await one.lead(0);
+  acknowledge(one);
+  await one.flush();
+  return one;
+}
+
 describe('a commit', () => {
   test('is answered before followers are told of it', async () => {
-    const one = await new OneOfThree().start();
-    await one.lead(0);
-    acknowledge(one);
-    await one.flush();
+    const one = await leading();
     one.sent = [];
     let toldWhenAnswered = -1;
     // A session writes its answers in a microtask, when the turn is over.
@@ -89,10 +95,7 @@ describe('a commit', () => {
 
 describe('without anything that comes in', () => {
   test('a commit that waits for the write in flight leaves with the next tick', async () => {
-    const one = await new OneOfThree().start();
-    await one.lead(0);
-    acknowledge(one);
-    await one.flush();
+    const one = await leading();
     submitTo(one, 0);
     await one.settle();
     one.sent = [];
@@ -106,10 +109,7 @@ describe('without anything that comes in', () => {
   });
 
   test('leadership that the node gives back is on its way at once', async () => {
-    const one = await new OneOfThree().start();
-    await one.lead(0);
-    acknowledge(one);
-    await one.flush();
+    const one = await leading();
     one.sent = [];
     one.node
       .replicaOf(0)

@@ -8,8 +8,8 @@ import type { Answer, Request } from './protocol.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
 /**
- * V8 lets the heap of a process that has rested, as each client does while the others have their turn, grow by a
- * tenth only before it collects all of it: for minutes that costs a client as much again as its work.
+ * V8 lets the heap of a process that has rested, as each client does while the others have their turn, grow by
+ * little before it collects all of it, twice a second and more: that cost a client as much again as its work.
  */
 const nodeFlags = ['--heap-growing-percent=200'];
 /** Beyond the time that a request takes by itself: subjects that hang end the run. */
