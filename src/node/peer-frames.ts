@@ -55,6 +55,15 @@ export class PeerFrames {
     frame.bytes += bytes;
   }
 
+  /** True: there is nothing to send, nor held back. */
+  get isEmpty(): boolean {
+    for (const { control, data, acknowledgements, commits } of this.peers.values()) {
+      if (control.length + data.length + commits.size > 0 || acknowledgements !== null)
+        return false;
+    }
+    return true;
+  }
+
   /** True: a Commit waits. */
   get holdsBack(): boolean {
     for (const { commits } of this.peers.values()) if (commits.size > 0) return true;

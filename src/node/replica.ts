@@ -182,7 +182,7 @@ export class Replica implements SequencingHost {
     const nowMs = this.deps.clock.monotonicMs();
     this.raft.step(message, nowMs);
     if (isFromLeader(message)) this.heard(nowMs);
-    this.deps.wake(this);
+    this.wakeForEffects();
   }
 
   /** Since this replica heard of a commit index that it has now applied; a leader is that itself. */
@@ -212,7 +212,7 @@ export class Replica implements SequencingHost {
 
   onPersisted(appendSeq: number): void {
     this.raft.onPersisted(appendSeq, this.deps.clock.monotonicMs());
-    this.deps.wake(this);
+    this.wakeForEffects();
   }
 
   /** The checkpoint of the entry at `index` is durable. */
@@ -346,6 +346,11 @@ export class Replica implements SequencingHost {
   }
 
   // Effects.
+
+  /** Many an acknowledgement changes nothing: a turn costs more than to look. */
+  private wakeForEffects(): void {
+    if (this.raft.hasEffects) this.deps.wake(this);
+  }
 
   private drainEffects(output: TurnOutput): void {
     this.foldCommitted(output);

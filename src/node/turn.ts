@@ -208,7 +208,13 @@ export class TurnLoop implements TurnOutput {
     }
     for (const replica of this.gated) this.woken.add(replica);
     this.gated.clear();
-    this.schedule();
+    if (!this.isIdle) this.schedule();
+  }
+
+  /** A turn would do nothing. */
+  private get isIdle(): boolean {
+    const { woken, pending, checkpoints, frames } = this;
+    return woken.size === 0 && pending === null && checkpoints.length === 0 && frames.isEmpty;
   }
 
   private async prepareCheckpoint(

@@ -87,6 +87,8 @@ export class OneOfThree {
   nowMs = 0;
   /** What a read of entries ends with. */
   readError = new Error('reading the store failed');
+  /** Turns, and ticks, that were asked for. */
+  asked = 0;
   private soon: (() => void)[] = [];
   /** Writes that ended. */
   private ended = 0;
@@ -132,6 +134,7 @@ export class OneOfThree {
       return { cancel };
     },
     soon: (call) => {
+      this.asked += 1;
       this.soon.push(call);
     },
   };

@@ -93,6 +93,34 @@ describe('a commit', () => {
   });
 });
 
+describe('a turn', () => {
+  test('is asked for only by what leaves something to do', async () => {
+    const one = await leading();
+    const { term, lastIndex } = one.node.replicaOf(0).raft;
+    const ok = (from: number): PeerMessage => {
+      return { type: 'AppendOk', from, to: 1, term, match: lastIndex + 1 };
+    };
+    submitTo(one, 0);
+    await one.settle();
+    one.asked = 0;
+    // One of three has it; then the own disk, which commits it; the third changes nothing.
+    one.receive(0, ok(2));
+    expect(one.asked).toBe(0);
+    await one.flush();
+    expect(one.node.replicaOf(0).raft.applied).toBe(lastIndex + 1);
+    one.asked = 0;
+    one.receive(0, ok(3));
+    expect(one.asked).toBe(0);
+    submitTo(one, 0);
+    await one.settle();
+    one.asked = 0;
+    // The own disk alone commits nothing.
+    one.writes.at(-1)?.end();
+    await one.settle();
+    expect(one.asked).toBe(0);
+  });
+});
+
 describe('without anything that comes in', () => {
   test('a commit that waits for the write in flight leaves with the next tick', async () => {
     const one = await leading();
