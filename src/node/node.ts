@@ -267,6 +267,7 @@ export class Node implements TransportEvents {
       if (replica === undefined || message.from !== from || message.to !== this.config.id) continue;
       this.guard(() => replica.step(message));
     }
+    this.turns.came(nowMs);
     // Awake already: its own sign of life needs no wake-up of its own.
     if (this.liveness.isBeatNear(nowMs) && this.isAsleep) this.tickSoon();
   }
@@ -364,16 +365,22 @@ export class Node implements TransportEvents {
     try {
       work();
     } catch (error) {
-      assert(error instanceof Error, 'only errors are thrown');
-      this.stopped = true;
-      this.deps.onFatal(error);
+      this.fail(error);
     }
+  }
+
+  private fail(error: unknown): void {
+    // What the store was asked for before a stop, and refuses after it, is no failure.
+    if (this.stopped) return;
+    assert(error instanceof Error, 'only errors are thrown');
+    this.stopped = true;
+    this.deps.onFatal(error);
   }
 
   private follow(step: FoundingStep): void {
     if (step.kind === 'none' || this.adopting) return;
     this.adopting = true;
-    this.adopt(step.record).catch((error: Error) => this.deps.onFatal(error));
+    this.adopt(step.record).catch((error: unknown) => this.fail(error));
   }
 
   /** Durable first, known to others after. */
@@ -431,21 +438,11 @@ export class Node implements TransportEvents {
     const wake = (replica: Replica) => this.turns.wake(replica);
     const { time, holdBudget } = this;
     const scanRows: ScanRows = (range) => store.scanRows(partition, range);
-    const onFatal = (error: unknown) => this.guard(() => rethrow(error));
+    const onFatal = (error: unknown) => this.fail(error);
     return new Replica(
       {
-        ...{
-          partition,
-          raft,
-          rows,
-          clock,
-          random,
-          limits,
-          checkpointLogBytes,
-          time,
-          salt,
-          holdBudget,
-        },
+        ...{ partition, raft, rows, clock, random, limits },
+        ...{ checkpointLogBytes, time, salt, holdBudget },
         ...{ scanRows, onFatal, address, wake },
       },
       checkpoint?.index ?? 0,
@@ -465,10 +462,6 @@ export class Node implements TransportEvents {
     const reason = this.stopped ? ('STOPPING' as const) : ('NO_LEADER' as const);
     return { reason, message, retryAfterMs: 200 };
   }
-}
-
-function rethrow(error: unknown): never {
-  throw error;
 }
 
 const replayTooLong: Refusal = {

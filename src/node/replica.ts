@@ -315,11 +315,14 @@ export class Replica implements SequencingHost {
       }
       if (!maySequence) return;
       more = this.queue.sequence(this);
+      // Of a whole window: what the next one needs is looked for anew, however much waits behind it.
+      if (more || this.queue.isEmpty) this.releaseFetched();
     }
-    if (this.queue.isEmpty) {
-      this.rows.release();
-      this.fetched.clear();
-    }
+  }
+
+  private releaseFetched(): void {
+    this.rows.release();
+    this.fetched.clear();
   }
 
   private columnsOf({ payload }: LogEntry): CommandsHeader {
@@ -394,6 +397,7 @@ export class Replica implements SequencingHost {
     const ended = this.endedTerm(refusal);
     this.leading = null;
     this.uncommittedBytes = 0;
+    this.releaseFetched();
     this.checkpointProposed = 0;
     this.waits.fail(ended);
     this.expiries.forget();

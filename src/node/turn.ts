@@ -81,6 +81,11 @@ export class TurnLoop implements TurnOutput {
     if (this.frames.holdsBack) this.schedule();
   }
 
+  /** A frame came, and may leave nothing to do: what was held back for long enough leaves all the same. */
+  came(nowMs: number): void {
+    if (nowMs >= this.heldSinceMs + heldMaxMs) this.schedule();
+  }
+
   /** One empty frame to each peer. */
   sayAlive(): void {
     const { transport, clock, trusted, self } = this.deps;

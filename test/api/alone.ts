@@ -6,7 +6,12 @@ import path from 'node:path';
 import { until } from '../../scripts/harness/until.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { createPayload } from '../../src/entry.ts';
-import { defaultCluster, defaultLimits, defaultRaftConfig } from '../../src/node/config.ts';
+import {
+  defaultCluster,
+  defaultLimits,
+  defaultRaftConfig,
+  type NodeConfig,
+} from '../../src/node/config.ts';
 import { Node } from '../../src/node/node.ts';
 import { EntryKind } from '../../src/raft/types.ts';
 import { openStore } from '../../src/storage/level/store.ts';
@@ -29,14 +34,17 @@ export interface Alone {
 }
 
 /** Of one partition, which it leads. */
-export async function startAlone(clock: Clock): Promise<Alone> {
+export async function startAlone(
+  clock: Clock,
+  settings: Partial<Pick<NodeConfig, 'limits' | 'raft'>> = {},
+): Promise<Alone> {
   const directory = mkdtempSync(path.join(tmpdir(), 'paceline-test-'));
   const address = '127.0.0.1:1';
   const cluster = { ...defaultCluster('test'), partitions: 1 };
   const node = new Node({
     config: {
       ...{ id: 1, address, nodes: new Map([[1, address]]), cluster, version: 'test' },
-      ...{ limits: defaultLimits, raft: defaultRaftConfig },
+      ...{ limits: defaultLimits, raft: defaultRaftConfig, ...settings },
     },
     ...{ store: await openStore({ directory }), transport: noTransport, clock },
     random: Math.random,

@@ -85,6 +85,7 @@ export class OneOfThree {
   /** Timers that run. */
   timers: { readonly dueMs: number; readonly call: () => void }[] = [];
   nowMs = 0;
+  scan: () => Promise<never[]> = async () => [];
   /** What a read of entries ends with. */
   readError = new Error('reading the store failed');
   /** Turns, and ticks, that were asked for. */
@@ -158,7 +159,7 @@ export class OneOfThree {
       }),
     getRows: async (_, keys) => keys.map(() => null),
     getRowsOfAll: async (requests) => requests.map(({ keys }) => keys.map(() => null)),
-    scanRows: async () => [],
+    scanRows: () => this.scan(),
     readEntries: () => Promise.reject(this.readError),
     getEntries: () => Promise.reject(this.readError),
     close: async () => {},

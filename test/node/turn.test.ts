@@ -136,6 +136,20 @@ describe('without anything that comes in', () => {
     expect(one.ofType('Heartbeat')).toEqual([]);
   });
 
+  test('a commit that was held back for long enough leaves with any frame', async () => {
+    const one = await leading();
+    submitTo(one, 0);
+    await one.settle();
+    one.sent = [];
+    acknowledge(one);
+    await one.settle();
+    expect(one.ofType('Commit')).toEqual([]);
+    one.nowMs += 3;
+    acknowledge(one);
+    await one.settle();
+    expect(one.ofType('Commit')).toMatchObject([{ to: 2 }, { to: 3 }]);
+  });
+
   test('leadership that the node gives back is on its way at once', async () => {
     const one = await leading();
     one.sent = [];
@@ -196,6 +210,22 @@ describe('a disk that fails', () => {
     await one.settle();
     expect(one.fatal).toEqual(['reading the store failed']);
   });
+});
+
+test('a node that stops is not ended by what its store refuses then', async () => {
+  const one = await new OneOfThree().start();
+  let refuse = (_: Error) => {};
+  one.scan = () =>
+    new Promise((_, reject) => {
+      refuse = reject;
+    });
+  await one.lead(0);
+  one.stall(25);
+  await one.settle();
+  await one.node.stop();
+  refuse(new Error('the store is closed'));
+  await one.settle();
+  expect(one.fatal).toEqual([]);
 });
 
 describe('a peer', () => {
