@@ -16,7 +16,15 @@ import type {
   Verdict,
 } from '../order/sequencer.ts';
 import type { NodeLimits } from './config.ts';
-import { breakOrder, type Final, type Group, isPlaced, type Outcome, repeatOf } from './groups.ts';
+import {
+  breakOrder,
+  type Final,
+  type Group,
+  type Held,
+  isPlaced,
+  type Outcome,
+  repeatOf,
+} from './groups.ts';
 import type { HeldCommand, Holds, WaitOver } from './holds.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
@@ -265,12 +273,13 @@ class Pass {
     if (sequencer.judgeRepeat(item.command, draft) !== null) return false;
     const slot = outcomes.length;
     const { later } = group;
-    held.tell.push((outcome) => later(slot, outcome));
-    outcomes.push(this.heldOf(held.link));
+    const waits = this.heldOf(held.link);
+    const isTold = holds.join(held, (outcome) => later(slot, outcome));
+    outcomes.push(isTold ? waits : noRoom(group, item, waits));
     return true;
   }
 
-  private heldOf(link: Link): Outcome {
+  private heldOf(link: Link): Held {
     const chain = this.host.sequencer.chainOf(link);
     const last = chain?.epoch === link.epoch ? chain.last : 0;
     return { kind: 'held', last, want: link.prev ?? 0 };
@@ -334,8 +343,9 @@ class Pass {
     // Of the group nothing else is kept: its commands are views of their frame.
     const { later } = group;
     const tell = (outcome: Final) => later(slot, outcome);
-    if (holds.add(item, link, verdict, this.host.nowMs(), tell)) return this.heldOf(link);
-    return breakOrder(group, item, senderGap(link.prev ?? 0, verdict.last).refusal);
+    const waits = this.heldOf(link);
+    if (holds.add(item, link, verdict, this.host.nowMs(), tell)) return waits;
+    return noRoom(group, item, waits);
   }
 
   /** The original may stand in the draft itself. */
@@ -399,6 +409,11 @@ function restsOn(verdict: Verdict, draft: Draft): number {
       if (!verdict.decided) return 0;
       return draft.commands.length > 0 ? draft.index : draft.index - 1;
   }
+}
+
+/** It would have to wait, and nothing more may. */
+function noRoom(group: Group, item: Placed, { want, last }: Held): Final {
+  return breakOrder(group, item, senderGap(want, last).refusal);
 }
 
 /** Within an atomic batch nothing is held. */

@@ -11,6 +11,8 @@ export const holdLimits = {
   chainCommands: 64,
   chainBytes: 1024 * 1024,
   nodeBytes: 16 * 1024 * 1024,
+  /** Whom the end of one is told to: who sent it, and who repeated it. */
+  tellings: 16,
   /** What one costs besides its bytes, in the node's count. */
   overheadBytes: 1024,
 } as const;
@@ -68,6 +70,13 @@ export class Holds {
     if (this.byKey.size === 0 || placed.command.identity === '') return null;
     const held = this.byKey.get(placed.command.identity) ?? [];
     return held.find((each) => samePayload(each.placed.command, placed.command)) ?? null;
+  }
+
+  /** Who repeats a held command is told of its end too. False: too many are. */
+  join(held: HeldCommand, tell: Tell): boolean {
+    if (held.tell.length >= holdLimits.tellings) return false;
+    held.tell.push(tell);
+    return true;
   }
 
   /** False: there is no room for it. */

@@ -102,6 +102,19 @@ describe('what is held', () => {
     expect(full.answer()).toEqual(many.map((_, i) => `seq ${i + 2}`));
   });
 
+  it('tells its end to at most 16 who sent it; beyond that SENDER_GAP at once', () => {
+    const leader = new Leader();
+    const same = () => group([link(2, 1, { key: 'k' })]);
+    const all = Array.from({ length: holdLimits.tellings }, same);
+    const over = same();
+    submit(leader, ...all, over);
+    expect(over.answer()).toEqual(['SENDER_GAP']);
+    submit(leader, group([link(1, 0)]));
+    leader.commit();
+    expect(all.map((each) => each.answer())).toEqual(all.map(() => ['seq 2']));
+    expect(over.answer()).toEqual(['SENDER_GAP']);
+  });
+
   it('is at most 1 MiB a chain and 16 MiB a node', () => {
     const leader = new Leader();
     const body = 'x'.repeat(250 * 1024);
