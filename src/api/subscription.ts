@@ -10,7 +10,12 @@ import { checkConversation, checkPartition } from './check.ts';
 import { messageOf } from './messages.ts';
 import { decodeToken, encodeToken } from './read-token.ts';
 
-export const subscriptionLimits = { defaultCredits: 1024, creditsMax: 1_000_000 } as const;
+export const subscriptionLimits = {
+  defaultCredits: 1024,
+  creditsMax: 1_000_000,
+  /** Of a request; names and a token have far less. */
+  requestBytes: 64 * 1024,
+} as const;
 /** Of one response; a stream takes up to 16 of them before it says that it is full. */
 const messagesAtOnce = 256;
 const bytesAtOnce = 128 * 1024;
@@ -64,6 +69,10 @@ export class Subscription {
 
   /** The client ended its side: it gives no credits any more, and the stream's room alone bounds it. */
   endOfRequests(): void {
+    if (this.feed === null) {
+      this.sink.fail(bad('start', 'the first request says what to follow'));
+      return;
+    }
     this.credits = Number.POSITIVE_INFINITY;
     this.pump();
   }
@@ -132,7 +141,7 @@ export class Subscription {
         this.credits -= messages.length;
         this.sendMessages(feed.partition, messages);
       }
-      if (this.credits > 0 && this.hasRoom) this.sayCaughtUp(feed);
+      if (this.credits > 0 && this.hasRoom && !feed.isBehind) this.sayCaughtUp(feed);
     }
     this.pumping = false;
   }
@@ -177,6 +186,9 @@ function startOf(start: NonNullable<SubscribeRequest['start']>): FeedStart {
 }
 
 function decode(bytes: Buffer): SubscribeRequest {
+  const { requestBytes: limit } = subscriptionLimits;
+  if (bytes.length > limit)
+    throw bad('request', `${bytes.length} bytes, the limit is ${limit}`, limit);
   try {
     return SubscribeRequest.decode(bytes);
   } catch {

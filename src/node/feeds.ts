@@ -36,6 +36,8 @@ export interface Feed {
   /** What comes next, at most `limit`, and no more once it has `bytesMax`. */
   next(limit: number, bytesMax: number): Promise<FeedPage>;
   readonly progress: FeedProgress;
+  /** True: this replica has not applied the place asked for, so it has nothing to say of what is there. */
+  readonly isBehind: boolean;
   /** Calls whenever there may be more. Returns how to stop. */
   watch(call: () => void): () => void;
 }
@@ -64,6 +66,10 @@ export class ConversationFeed implements Feed {
 
   get partition(): number {
     return this.source.partition;
+  }
+
+  get isBehind(): boolean {
+    return this.at === null;
   }
 
   get progress(): FeedProgress {
@@ -132,6 +138,10 @@ export class PartitionFeed implements Feed {
 
   get partition(): number {
     return this.source.partition;
+  }
+
+  get isBehind(): boolean {
+    return this.at.index > this.source.raft.applied;
   }
 
   get progress(): FeedProgress {

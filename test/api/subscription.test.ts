@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { AppendSession } from '../../src/api/append-session.ts';
+import { Subscription } from '../../src/api/subscription.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { AppendSessionRequest, SubscribeRequest } from '../../src/gen/proto.ts';
 import type { Node } from '../../src/node/node.ts';
@@ -39,12 +40,12 @@ beforeAll(async () => {
 
 afterAll(() => alone.stop());
 
-async function append(count: number, bodyBytes = 1): Promise<void> {
+async function append(count: number, bodyBytes = 1, name = conversation): Promise<void> {
   let answered = false;
   const session = new AppendSession(node, () => {
     answered = true;
   });
-  const command = { conversation, sender: 's', body: Buffer.alloc(bodyBytes) };
+  const command = { conversation: name, sender: 's', body: Buffer.alloc(bodyBytes) };
   const commands = Array.from({ length: count }, () => command);
   session.take(AppendSessionRequest.encode({ frame: 1, groups: [{ partition: 0, commands }] }));
   await until('they are stored', 5000, () => answered);
@@ -101,6 +102,40 @@ describe('a subscription', () => {
     subscriber.subscription.resume();
     await until('it caught up', deadlineMs, () => subscriber.caughtUps === 1);
     expect(subscriber.seqs).toEqual(Array.from({ length: 406 }, (_, i) => i + 1));
+  });
+
+  it('that begins after what is not there yet has not caught up before that came', async () => {
+    const name = 'g:future';
+    const starts = [
+      { conversation: name, afterSeq: 2 },
+      { conversation: name, afterRev: 2 },
+    ];
+    const subscribers = starts.map((start) => new Subscriber(node, start));
+    const { applied } = node.replicaOf(0).raft;
+    subscribers.push(new Subscriber(node, { partition: 0, afterIndex: applied + 2 }));
+    for (let missing = 2; missing > 0; missing--) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(subscribers.map(({ caughtUps }) => caughtUps)).toEqual([0, 0, 0]);
+      await append(1, 1, name);
+    }
+    await append(1, 1, name);
+    await until('all caught up', deadlineMs, () => subscribers.every((one) => one.caughtUps === 1));
+    expect(subscribers.map(({ seqs }) => seqs)).toEqual([[3], [3], [3]]);
+  });
+
+  it('that its client ends before it said what to follow is refused', () => {
+    const errors: string[] = [];
+    const sink = { write: () => true, fail: ({ message }: Error) => errors.push(message) };
+    new Subscription(node, sink).endOfRequests();
+    expect(errors).toEqual(['start: the first request says what to follow']);
+  });
+
+  it('whose request is longer than any needs to be is refused before it is read', () => {
+    const subscription = new Subscription(node, { write: () => true, fail() {} });
+    const long = Buffer.alloc(70_000, Buffer.from([0x10, 0]));
+    expect(() => subscription.take(long)).toThrow(
+      expect.objectContaining({ field: 'request', limit: 64 * 1024 }),
+    );
   });
 
   it('is refused more than a million credits, and a second start', () => {
