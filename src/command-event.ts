@@ -22,6 +22,8 @@ export const policyLimits = { gapWaitMs: 60_000, ttlMinMs: 100, ttlMaxMs: 86_400
 const field = { setPolicy: 16, release: 17, reject: 18, registerDevice: 19 } as const;
 const policyField = { order: 1, gapAction: 2, gapWait: 3, ttl: 4, end: 5 } as const;
 const deviceBytesMax = 64;
+/** More than any event that passes has. */
+const eventBytesMax = 256;
 
 interface Parts {
   /** By field number. */
@@ -34,6 +36,10 @@ export function scanEvent(
   number: number,
   bytes: Uint8Array,
 ): { readonly event: CommandEvent; readonly canonical: boolean } | Refusal {
+  if (bytes.length > eventBytesMax) {
+    const message = `an event has ${bytes.length} bytes, the limit is ${eventBytesMax}`;
+    return { ...bad('event', message), limit: eventBytesMax, actual: bytes.length };
+  }
   const parts = readParts(bytes, number === field.setPolicy);
   if (parts === null) return bad('event', 'malformed protobuf in the event');
   const event = eventOf(number, parts);

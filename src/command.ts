@@ -13,6 +13,8 @@ export const commandLimits = {
   bodyBytes: 256 * 1024,
   headerPairs: 32,
   headerBytes: 4096,
+  /** Also of such as are given again, of which the last counts: what has more is not read further. */
+  fields: 1024,
 } as const;
 
 /** Offsets are into `bytes`; an absent field is empty. */
@@ -103,8 +105,9 @@ class Scanner {
 
   scan(bytes: Uint8Array): Scanned {
     this.begin(bytes);
-    while (this.at < this.bytes.length) {
-      const problem = this.field();
+    for (let fields = 1; this.at < this.bytes.length; fields += 1) {
+      const problem =
+        over('command', 'BAD_COMMAND', fields, commandLimits.fields, 'fields') ?? this.field();
       if (problem !== null) return { kind: 'refused', refusal: problem };
     }
     const problem = this.limits();
@@ -216,7 +219,7 @@ class Scanner {
     }
     this.payloadEnd = this.at;
     if (field === tag.contentType) return this.text(start, 'content_type', 'BAD_COMMAND');
-    return field === tag.header ? this.header(start) : null;
+    return field === tag.header ? (this.headerSize() ?? this.header(start)) : null;
   }
 
   private takeNumber(field: number): Refusal | null {
@@ -239,6 +242,10 @@ class Scanner {
     if (!scanned.canonical) this.canonical = false;
     this.event = scanned.event;
     return null;
+  }
+
+  private headerSize(): Refusal | null {
+    return over('headers', 'TOO_LARGE', this.headerBytes, commandLimits.headerBytes);
   }
 
   /** A header is name (1) then value (2), both text. */
@@ -291,7 +298,7 @@ class Scanner {
       over('body', 'TOO_LARGE', this.bodyBytes, max.bodyBytes) ??
       over('content_type', 'TOO_LARGE', this.contentTypeBytes, max.contentTypeBytes) ??
       over('headers', 'TOO_LARGE', this.headers, max.headerPairs, 'pairs') ??
-      over('headers', 'TOO_LARGE', this.headerBytes, max.headerBytes) ??
+      this.headerSize() ??
       over('device', 'TOO_LARGE', this.device.length, max.deviceBytes) ??
       this.chainRules() ??
       this.eventRules()

@@ -68,7 +68,7 @@ export class AppendSession {
     const groupRefusal = frameRefusal ?? checkGroup(node, raw);
     const partition = groupRefusal === null ? raw.partition : undefined;
     const commands = raw.commands.map((bytes) => {
-      const checked = checkCommand(node, bytes, partition);
+      const checked = frameRefusal ?? checkCommand(node, bytes, partition);
       return 'reason' in checked ? badCommand(node, bytes, checked) : checked;
     });
     this.unansweredBytes += raw.bytes;

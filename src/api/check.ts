@@ -1,15 +1,18 @@
 // The edge's check of what clients send, once: limits, names, canonical form. What passes is trusted
 // inside; what does not is answered with the field and the limit.
-import { type Command, type Scanned, scanCommand } from '../command.ts';
+import { type Command, commandLimits, type Scanned, scanCommand } from '../command.ts';
 import { isBadName } from '../conversation.ts';
 import type { Refusal } from '../errors.ts';
 import { encodeCanonical } from '../gen/canonical.ts';
-import { AppendCommand } from '../gen/proto.ts';
+import { asBuffer, createReader, skipField } from '../gen/wire.ts';
 import type { BadCommand } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
 import type { Place } from '../shard.ts';
 import { frameLimits, type RawFrame, type RawGroup } from './frames.ts';
+
+/** Field number and wire type. */
+const conversationTag = 0x0a;
 
 /** A command with its place, or why it is refused: where `partition` is given also for being in another one. */
 export function checkCommand(node: Node, bytes: Uint8Array, partition?: number): Placed | Refusal {
@@ -29,12 +32,25 @@ export function checkCommand(node: Node, bytes: Uint8Array, partition?: number):
 
 /** A command that did not pass, with the conversation whose order it breaks. */
 export function badCommand(node: Node, bytes: Uint8Array, refusal: Refusal): BadCommand {
+  const place = checkConversation(node, conversationIn(bytes));
+  return { refusal, conversation: 'shard' in place ? place.text : '' };
+}
+
+/** Of a command of any bytes; '' where it names none, or is no protobuf. */
+function conversationIn(bytes: Uint8Array): string {
+  let conversation = '';
   try {
-    const place = checkConversation(node, AppendCommand.decode(bytes).conversation);
-    return { refusal, conversation: 'shard' in place ? place.text : '' };
+    const reader = createReader(asBuffer(bytes));
+    for (let fields = 0; reader.pos < reader.len; fields += 1) {
+      if (fields === commandLimits.fields) return '';
+      const tag = reader.uint32();
+      if (tag === conversationTag) conversation = reader.string();
+      else skipField(reader, tag);
+    }
   } catch {
-    return { refusal, conversation: '' };
+    return '';
   }
+  return conversation;
 }
 
 /** The canonical name and its shard. */

@@ -1,8 +1,10 @@
 // The simple, slow way to append: whichever node is asked takes one command and sees it through, here or at the
 // leader, waiting a while for a leader where there is none.
 import type { Clock } from '../clock.ts';
+import { commandLimits } from '../command.ts';
+import { policyLimits } from '../command-event.ts';
 import { PacelineError, type Refusal } from '../errors.ts';
-import { asBuffer, createReader, createWriter } from '../gen/wire.ts';
+import { asBuffer, createReader, createWriter, skipField } from '../gen/wire.ts';
 import type { Final } from '../node/groups.ts';
 import type { Node } from '../node/node.ts';
 import type { Placed } from '../order/sequencer.ts';
@@ -76,7 +78,7 @@ export class UnaryAppends {
     if (outcome.kind === 'stored') return encodeResponse(this.node, outcome);
     const { refusal } = outcome;
     if (forwarded || refusal.leaderAddress === undefined) return refusal;
-    return this.forward(placed, refusal.leaderAddress, refusal);
+    return this.forward(placed, refusal.leaderAddress);
   }
 
   /** The end of it: where it is held, once the hold ends. */
@@ -99,18 +101,13 @@ export class UnaryAppends {
     });
   }
 
-  private async forward(
-    { command }: Placed,
-    address: string,
-    refusal: Refusal,
-  ): Promise<Buffer | Refusal> {
+  private async forward({ command }: Placed, address: string): Promise<Buffer | Refusal> {
     const { leaderWaitMs } = this.node.config.limits;
-    const answer = await this.forwarder.append(
-      address,
-      encodeForwarded(command.bytes),
-      leaderWaitMs,
-    );
-    return 'reason' in answer && answer.reason === 'NO_LEADER' ? refusal : answer;
+    // It may have to wait for the one before it first.
+    const mayBeHeld = command.link !== null && command.link.prev !== null;
+    const heldMs = mayBeHeld ? policyLimits.gapWaitMs : 0;
+    const request = encodeForwarded(command.bytes);
+    return this.forwarder.append(address, request, leaderWaitMs + heldMs);
   }
 }
 
@@ -126,11 +123,12 @@ export function readRequest(bytes: Buffer): RawRequest {
   const parts: Uint8Array[] = [];
   let forwarded = false;
   const reader = createReader(bytes);
-  while (reader.pos < reader.len) {
+  for (let fields = 1; reader.pos < reader.len; fields += 1) {
+    if (fields > commandLimits.fields) throw new RangeError('too many fields');
     const tag = reader.tag();
     if (tag === requestTag.command) parts.push(reader.bytes());
     else if (tag === requestTag.forwarded) forwarded = reader.bool();
-    else reader.skipType(tag & 7, 0, tag >>> 3);
+    else skipField(reader, tag);
   }
   const [first = null] = parts;
   // Several are one: protobuf puts them together so.

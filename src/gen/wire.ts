@@ -10,6 +10,15 @@ export function createReader(bytes: Buffer): Reader {
   return protobuf.Reader.create(bytes);
 }
 
+const wireGroup = 3;
+
+/** Over a field that is not known. Throws at a group, which protobuf no longer has: groups in groups cost work. */
+export function skipField(reader: Reader, tag: number): void {
+  const wire = tag & 7;
+  if (wire === wireGroup) throw new RangeError('groups are not read');
+  reader.skipType(wire, 0, tag >>> 3);
+}
+
 export type Writer = protobuf.BufferWriter;
 
 export function createWriter(): Writer {

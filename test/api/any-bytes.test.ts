@@ -80,7 +80,9 @@ test('a session refuses lengths and tags of six bytes, and a field 0, and goes o
     '8a808080800003673a78120173',
     '0a03673a78128180007382010408010005',
   ].map((hex) => Buffer.from(hex, 'hex'));
-  for (const [i, command] of [...malformed, AppendCommand.encode(of)].entries()) {
+  // In another conversation: that of the last of them can be read, and its order is broken.
+  const other = AppendCommand.encode({ conversation: 'g:y', sender: 's' });
+  for (const [i, command] of [...malformed, other].entries()) {
     const group = Buffer.concat([Buffer.from([0x2a, command.length]), command]);
     session.take(Buffer.concat([Buffer.from([0x08, i + 1, 0x12, group.length]), group]));
   }

@@ -2,10 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { AppendSession } from '../../src/api/append-session.ts';
+import { badCommand, checkCommand } from '../../src/api/check.ts';
 import { frameLimits, readFrame } from '../../src/api/frames.ts';
 import { createUnaryMethods } from '../../src/api/unary.ts';
 import { systemClock } from '../../src/clock.ts';
+import { commandLimits } from '../../src/command.ts';
 import {
+  AppendCommand,
   AppendSessionRequest,
   AppendSessionResponse,
   BatchGetHeadsRequest,
@@ -48,6 +51,66 @@ describe.each([
     expect(() => session.take(frame)).toThrow(
       expect.objectContaining({ reason: 'BATCH_TOO_LARGE', field: 'groups' }),
     );
+  });
+});
+
+describe('a frame', () => {
+  const long = (part: number[]) => Buffer.alloc(40_000 * part.length, Buffer.from(part));
+  const group = (bytes: Buffer) => Buffer.concat([Buffer.from([0x12, 0x80, 0xf1, 0x04]), bytes]);
+
+  test.each([
+    ['number', long([0x08, 0])],
+    ['field it does not know', long([0x7a, 0])],
+    ['partition in a group', group(long([0x10, 0]))],
+  ])('that says very often its %s is not read to its end', (_, frame) => {
+    expect(readFrame(frame)?.isOverfull).toBe(true);
+  });
+
+  test.each([
+    ['a number that no client can know again', '08ffffffffffffff1f'],
+    ['a group of protobuf 2', '130801'],
+  ])('with %s is none', (_, hex) => {
+    expect(readFrame(Buffer.from(hex, 'hex'))).toBeNull();
+  });
+
+  test('of more than 4 MiB is read only where it is one command', () => {
+    const body = Buffer.alloc(frameLimits.readBytes);
+    const of = (commands: object[]) => AppendSessionRequest.encode({ groups: [{ commands }] });
+    expect(readFrame(of([{ body }]))?.isOverfull).toBe(false);
+    expect(readFrame(of([{ body }, {}]))?.isOverfull).toBe(true);
+  });
+});
+
+describe('a command', () => {
+  const named = AppendCommand.encode({ conversation: 'g:parts', sender: 's' });
+  const often = (part: number[], times = 2000) =>
+    Buffer.concat([named, Buffer.alloc(times * part.length, Buffer.from(part))]);
+
+  test.each([
+    ['an empty body', often([0x22, 0]), { field: 'command', limit: 1024 }],
+    [
+      'a header',
+      often([0x32, 5, 0x0a, 3, 0x61, 0x61, 0x61], 1000),
+      { field: 'headers', limit: 4096 },
+    ],
+    ['a part of an event', long(often([0x08, 1])), { field: 'event', limit: 256 }],
+  ])('that says very often %s is refused, with the limit', (_, command, refusal) => {
+    expect(checkCommand(alone.node, command)).toMatchObject(refusal);
+  });
+
+  /** As the release of a pending message. */
+  function long(bytes: Buffer): Buffer {
+    const parts = bytes.subarray(named.length);
+    return Buffer.concat([named, Buffer.from([0x8a, 1, 0xa0, 0x1f]), parts]);
+  }
+
+  test('that is refused for its size breaks the order of its conversation', () => {
+    const body = Buffer.alloc(commandLimits.bodyBytes + 1);
+    const command = AppendCommand.encode({ conversation: 'g:parts', sender: 's', body });
+    const refusal = checkCommand(alone.node, command);
+    if (!('reason' in refusal)) throw new Error('it is too large');
+    expect(refusal).toMatchObject({ field: 'body', limit: commandLimits.bodyBytes });
+    expect(badCommand(alone.node, command, refusal).conversation).toBe('g:parts');
   });
 });
 

@@ -2,11 +2,14 @@
 // ends its stream alone, with INTERNAL and without the error's text, which is logged.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
+import { frameLimits } from '../../src/api/frames.ts';
+import { GrpcForwarder } from '../../src/api/grpc/forward.ts';
 import { createApiServer } from '../../src/api/grpc/server.ts';
 import { createGrpcClientTransport } from '../../src/client/grpc/transport.ts';
 import { systemClock } from '../../src/clock.ts';
 import { PacelineError } from '../../src/errors.ts';
 import {
+  AppendRequest,
   AppendSessionRequest,
   AppendSessionResponse,
   SubscribeRequest,
@@ -72,6 +75,35 @@ test('what nobody has thought of ends that stream alone', async () => {
   const [first = 0] = other.seqs;
   expect(other.seqs).toEqual([first, first + 1]);
   expect(other.ends).toEqual([]);
+});
+
+test('what comes behind the frame that ended its stream is not stored', async () => {
+  const conversation = 'g:behind';
+  const body = Buffer.alloc(20);
+  const groups = [{ partition: 0, commands: [{ conversation, sender: 's' }] }];
+  const tooMany = Array.from({ length: frameLimits.parts + 1 }, () => ({ conversation, body }));
+  const { stream, seqs, ends } = openSession();
+  stream.send(AppendSessionRequest.encode({ frame: 1, groups }));
+  // Connected now: the next two leave together.
+  await until('the first is answered', 5000, () => seqs.length === 1);
+  const broken = [{ partition: 0, commands: tooMany }];
+  stream.send(AppendSessionRequest.encode({ frame: 2, groups: broken }));
+  stream.send(AppendSessionRequest.encode({ frame: 3, groups }));
+  await until('the stream ends', 5000, () => ends.length === 1);
+  const other = openSession();
+  other.stream.send(AppendSessionRequest.encode({ frame: 1, groups }));
+  await until('the other is answered', 5000, () => other.seqs.length === 1);
+  expect([seqs, other.seqs]).toEqual([[1], [2]]);
+});
+
+test('a node reaches another whatever the environment says of a proxy for the web', async () => {
+  vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
+  const forwarder = new GrpcForwarder();
+  const command = { conversation: 'g:proxy', sender: 's' };
+  const answer = await forwarder.append(address, AppendRequest.encode({ command }), 5000);
+  forwarder.close();
+  vi.unstubAllEnvs();
+  expect(answer).toBeInstanceOf(Buffer);
 });
 
 test('a server that stops says so on every stream', async () => {

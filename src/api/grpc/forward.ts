@@ -36,6 +36,11 @@ export class GrpcForwarder implements Forwarder {
         'grpc.initial_reconnect_backoff_ms': 50,
         'grpc.max_reconnect_backoff_ms': 500,
         'grpc.use_local_subchannel_pool': 1,
+        // The answer may take as long as a hold: a leader that says nothing at all is given up sooner.
+        'grpc.keepalive_time_ms': 2000,
+        'grpc.keepalive_timeout_ms': 2000,
+        // As between clients and nodes: what the environment says of the web is not meant for these.
+        'grpc.enable_http_proxy': 0,
       });
       this.clients.set(address, client);
     }

@@ -88,7 +88,11 @@ function streamHandler(
   log: Log,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   return (call: ServerDuplexStream<Buffer, Buffer>) => {
-    const fail: Fail = (refusal) => call.emit('error', toStatus(refusal));
+    let isOpen = true;
+    const fail: Fail = (refusal) => {
+      isOpen = false;
+      call.emit('error', toStatus(refusal));
+    };
     streams.add(fail);
     const stream = open({
       write: (response) => call.write(response),
@@ -102,6 +106,8 @@ function streamHandler(
     });
     call.on('drain', () => stream.drained());
     call.on('data', (bytes: Buffer) => {
+      // It came before its sender could hear that the stream has ended: nothing behind the end counts.
+      if (!isOpen) return;
       try {
         stream.take(bytes);
       } catch (error) {
@@ -109,8 +115,11 @@ function streamHandler(
         fail(refusalOf(error, log));
       }
     });
-    call.on('end', () => stream.endOfRequests());
+    call.on('end', () => {
+      if (isOpen) stream.endOfRequests();
+    });
     const close = () => {
+      isOpen = false;
       streams.delete(fail);
       stream.close();
     };
