@@ -15,6 +15,8 @@ const pageBytes = 1024 * 1024;
 export interface SenderOwner {
   onStored(kept: KeptMessage, appended: Appended): void;
   onFailed(kept: KeptMessage, error: PacelineError): void;
+  /** It is being removed; `onFailed` follows, unless the store fails. */
+  onRefused(kept: KeptMessage): void;
   /** Nothing more can be sent. */
   onOver(error: Error): void;
 }
@@ -219,6 +221,7 @@ export class OutboxSender {
     const { conversation } = chain;
     chain.breakRound({ ...this.pause(0), growingMs: () => 0 });
     chain.removing += 1;
+    this.owner.onRefused(item.kept);
     this.forget(chain, chain.drop(item));
     this.leave(item.kept);
     this.writer.remove(chain, { conversation, clientSeq: item.kept.clientSeq }, () => {

@@ -24,14 +24,16 @@ export interface OutboxItem {
   readonly clientSeq: number;
   readonly key: string;
   /**
-   * Once it is stored by the server. Errors: what the server refused it with; OUTCOME_UNKNOWN where nobody
-   * can tell any more; EPOCH_FENCED, or STOPPING at `close`: it is still kept, and sent when the outbox is
-   * opened again.
+   * Once it is stored by the server. Errors: what the server refused it with, also where `close` is called
+   * meanwhile; OUTCOME_UNKNOWN where nobody can tell any more; EPOCH_FENCED, or STOPPING at `close`: it is
+   * still kept, and sent when the outbox is opened again; what the store failed with.
    */
   readonly stored: Promise<Appended>;
 }
 
 interface Waiter {
+  /** Refused: it is told so once it is surely gone, also after `stop`. */
+  isRefused: boolean;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: Error) => void;
 }
@@ -74,11 +76,15 @@ export class Outbox {
     const full = withDefaults(options);
     this.options = full;
     this.head = head;
-    this.writer = new OutboxWriter(options.store, options.clock, (error) => this.stop(error));
+    this.writer = new OutboxWriter(options.store, options.clock, (error) => this.fail(error));
     this.sender = new OutboxSender(full, this.writer, {
       onStored: (kept, appended) => {
         this.waiters.get(kept.key)?.resolve(appended);
         this.end({ kind: 'stored', kept, appended });
+      },
+      onRefused: ({ key }) => {
+        const waiter = this.waiters.get(key);
+        if (waiter !== undefined) waiter.isRefused = true;
       },
       onFailed: (kept, error) => {
         this.waiters.get(kept.key)?.reject(error);
@@ -112,7 +118,7 @@ export class Outbox {
     const kept: KeptMessage = { message: checked, clientSeq, epoch, key };
     this.open += 1;
     const stored = new Promise<Appended>((resolve, reject) => {
-      this.waiters.set(key, { resolve, reject });
+      this.waiters.set(key, { isRefused: false, resolve, reject });
     });
     // Who does not ask does not hear of it.
     stored.catch(() => {});
@@ -237,9 +243,19 @@ export class Outbox {
     if (this.over !== null) return;
     this.over = error;
     this.stopping = this.sender.stop(this.chains.values());
-    for (const { reject } of [...this.waiters.values(), ...this.draining]) reject(error);
+    for (const [key, { isRefused, reject }] of this.waiters) {
+      if (isRefused) continue;
+      this.waiters.delete(key);
+      reject(error);
+    }
+    for (const { reject } of this.draining.splice(0)) reject(error);
+  }
+
+  /** The store failed: of what was being removed nobody can say whether it is kept. */
+  private fail(error: Error): void {
+    this.stop(error);
+    for (const { reject } of this.waiters.values()) reject(error);
     this.waiters.clear();
-    this.draining = [];
   }
 }
 

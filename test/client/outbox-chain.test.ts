@@ -228,6 +228,58 @@ describe('close', () => {
   });
 });
 
+describe('close while a refused message is being removed', () => {
+  /** 'a' is refused, its removal is not written yet; 'b' is still to go. */
+  async function refusedAtClose() {
+    const desk = new Desk();
+    desk.server.refuse = ({ body }) => (String(body) === 'a' ? refuse('QUOTA') : null);
+    const outbox = await desk.open();
+    const told: string[] = [];
+    for (const { clientSeq, stored } of await desk.send(outbox, 'a', 'b')) {
+      void endOf(stored).then((end) => told.push(`${clientSeq} ${end}`));
+    }
+    desk.store.isSlow = true;
+    await desk.run();
+    expect(told).toEqual([]);
+    return { desk, outbox, told };
+  }
+
+  it('tells it what it was refused with, once, and the others that they are kept', async () => {
+    const { desk, outbox, told } = await refusedAtClose();
+    const closed = outbox.close();
+    await desk.clock.settle();
+    expect(told).toEqual(['2 STOPPING']);
+    expect(desk.store.isClosed).toBe(false);
+    desk.store.isSlow = false;
+    desk.store.finish();
+    await desk.clock.settle();
+    await closed;
+    expect(desk.store.isClosed).toBe(true);
+    expect(told).toEqual(['2 STOPPING', '1 QUOTA']);
+    expect(desk.ends.map(({ kind, kept }) => [kind, kept.clientSeq])).toEqual([['failed', 1]]);
+    const next = await desk.reopen();
+    expect((await next.unsent(room)).map(({ clientSeq }) => clientSeq)).toEqual([2]);
+  });
+
+  it.each([true, false])(
+    'tells it what the store failed with (closed before: %s)',
+    async (isClosed) => {
+      const { desk, outbox, told } = await refusedAtClose();
+      const closed = isClosed ? outbox.close() : null;
+      await desk.clock.settle();
+      desk.store.finish(new Error('the disk is full'));
+      await desk.clock.settle();
+      await (closed ?? outbox.close());
+      expect(told.sort()).toEqual([
+        '1 Error: the disk is full',
+        isClosed ? '2 STOPPING' : '2 Error: the disk is full',
+      ]);
+      expect(desk.ends).toEqual([]);
+      expect(desk.store.isClosed).toBe(true);
+    },
+  );
+});
+
 it('an answer after close changes nothing', async () => {
   const desk = new Desk();
   const outbox = await desk.open();
