@@ -1,7 +1,13 @@
 // What can be said of a subscription before any node is asked: on the wire a conversation without a name is a
 // partition, with the messages of everybody in it.
-import { isBadName, parseConversation } from '../conversation.ts';
-import { checkNumber, checkSignal, checkText, refused, uint32Max } from './check-value.ts';
+import {
+  checkConversation,
+  checkNumber,
+  checkSignal,
+  checkText,
+  refused,
+  uint32Max,
+} from './check-value.ts';
 import type { Subscribe } from './subscription.ts';
 
 /** As many credits as a node takes at once. */
@@ -10,7 +16,7 @@ const windowMax = 1_000_000;
 /** Throws PacelineError with the field. */
 export function checkSubscribe(subscribe: Subscribe): void {
   if ('conversation' in subscribe) {
-    checkName(subscribe.conversation);
+    checkConversation(subscribe.conversation);
     checkNumber('after_seq', subscribe.afterSeq, 'BAD_REQUEST');
     checkNumber('after_rev', subscribe.afterRev, 'BAD_REQUEST');
   } else if ('partition' in subscribe) {
@@ -23,11 +29,4 @@ export function checkSubscribe(subscribe: Subscribe): void {
   }
   if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
   if (signal !== undefined) checkSignal(signal);
-}
-
-function checkName(conversation: string): void {
-  checkText('BAD_CONVERSATION', 'conversation', conversation);
-  const name = parseConversation(conversation);
-  if (!isBadName(name)) return;
-  throw refused('BAD_CONVERSATION', 'conversation', `conversation: ${name.problem}`);
 }

@@ -1,5 +1,11 @@
 // Single values as callers without types may give them. Each throws PacelineError with the field's name; where
 // nothing is wrong, which is on the path of every append, they allocate nothing.
+import {
+  type BadName,
+  type ConversationName,
+  isBadName,
+  parseConversation,
+} from '../conversation.ts';
 import { PacelineError, type Reason } from '../errors.ts';
 
 export const uint32Max = 0xffff_ffff;
@@ -23,6 +29,22 @@ export function checkNumber(
 export function checkSignal(signal: AbortSignal): void {
   const isSignal = typeof signal?.addEventListener === 'function' && 'aborted' in signal;
   if (!isSignal) throw refused('BAD_REQUEST', 'signal', 'signal is not an AbortSignal');
+}
+
+/** The name, parsed. */
+export function checkConversation(text: string): ConversationName {
+  checkText('BAD_CONVERSATION', 'conversation', text);
+  const name = parseConversation(text);
+  if (isBadName(name)) throw badName(name);
+  return name;
+}
+
+/** As a node says it. */
+export function badName({ problem, limit }: BadName): PacelineError {
+  const more = limit === undefined ? {} : { limit };
+  const message = `conversation: ${problem}`;
+  const field = 'conversation';
+  return new PacelineError({ reason: 'BAD_CONVERSATION', field, message, ...more });
 }
 
 export function refused(reason: Reason, field: string, message: string): PacelineError {

@@ -1,10 +1,9 @@
 // What can be said of a message before it is kept: a refusal that comes later leaves a hole in its chain.
 import { scanCommand } from '../command.ts';
-import { isBadName, parseConversation } from '../conversation.ts';
 import { PacelineError } from '../errors.ts';
 import { encodeAppend } from './append.ts';
 import { checkAppend } from './check-append.ts';
-import { checkNumber, refused } from './check-value.ts';
+import { checkConversation, checkNumber } from './check-value.ts';
 import type { KeptMessage, OutboxMessage } from './outbox-store.ts';
 
 const anyKey = 'k'.repeat(64);
@@ -29,8 +28,7 @@ export function checkMessage(
   nowMs: number,
 ): KeptMessage['message'] {
   checkAppend({ ...message, sender, device, epoch });
-  const name = parseConversation(message.conversation);
-  if (isBadName(name)) throw refused('BAD_CONVERSATION', 'conversation', name.problem);
+  const name = checkConversation(message.conversation);
   const headers = message.headers?.map(({ name: header, value }) => ({ name: header, value }));
   const kept = {
     ...message,

@@ -6,7 +6,7 @@ import { PacelineError } from '../errors.ts';
 import { type GetPartitionMapResponse, ShardMapping } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import { createPlaces, type ShardMapping as Mapping, partitionOf } from '../shard.ts';
-import { checkText } from './check-value.ts';
+import { badName, checkText } from './check-value.ts';
 import { type ClientTransport, closedError } from './types.ts';
 
 const mapTimeoutMs = 1000;
@@ -53,8 +53,7 @@ export class PartitionMap {
     if ('shard' in place) {
       return { text: place.text, partition: partitionOf(place.shard, this.partitions) };
     }
-    const message = `conversation: ${isBadName(place) ? place.problem : 'not a name'}`;
-    throw new PacelineError({ reason: 'BAD_CONVERSATION', field: 'conversation', message });
+    throw badName(isBadName(place) ? place : { problem: 'not a name' });
   }
 
   get partitionCount(): number {
