@@ -4,6 +4,7 @@
 import { PacelineError } from '../errors.ts';
 import { hash128 } from '../hash.ts';
 import type { Appended } from './append.ts';
+import { checkConversation } from './check-value.ts';
 import { Chain } from './outbox-chain.ts';
 import { checkMessage, checkSender } from './outbox-check.ts';
 import {
@@ -132,14 +133,14 @@ export class Outbox {
     return { conversation, clientSeq, key, stored };
   }
 
-  /** Messages of a conversation that have not ended. */
+  /** Messages of a conversation that have not ended. Errors: BAD_CONVERSATION. */
   pending(conversation: string): number {
-    return this.chains.get(conversation)?.open ?? 0;
+    return this.chainOf(conversation)?.open ?? 0;
   }
 
-  /** Of the newest message ever sent there; 0 = none. */
+  /** Of the newest message ever sent there; 0 = none. Errors: BAD_CONVERSATION. */
   lastClientSeq(conversation: string): number {
-    return this.chains.get(conversation)?.lastClientSeq ?? 0;
+    return this.chainOf(conversation)?.lastClientSeq ?? 0;
   }
 
   /** Conversations with messages that have not ended. */
@@ -149,12 +150,15 @@ export class Outbox {
       .map(({ conversation }) => conversation);
   }
 
-  /** The durable messages of a conversation that have not ended, in order, at most 1,000 or about 1 MiB. */
+  /**
+   * The durable messages of a conversation that have not ended, in order, at most 1,000 or about 1 MiB.
+   * Errors: BAD_CONVERSATION; what the store failed with.
+   */
   async unsent(conversation: string, afterClientSeq = 0): Promise<KeptMessage[]> {
-    const chain = this.chains.get(conversation);
+    const chain = this.chainOf(conversation);
     let after = afterClientSeq;
     while (chain !== undefined) {
-      const kept = await this.options.store.readMessages(conversation, after, page);
+      const kept = await this.options.store.readMessages(chain.conversation, after, page);
       const newest = kept.at(-1);
       if (newest === undefined) break;
       after = newest.clientSeq;
@@ -215,6 +219,11 @@ export class Outbox {
   private async written(): Promise<void> {
     await this.writer.settle();
     if (this.writer.failure !== null) throw this.writer.failure;
+  }
+
+  /** By any name that `send` takes. */
+  private chainOf(conversation: string): Chain | undefined {
+    return this.chains.get(checkConversation(conversation).text);
   }
 
   private addChain(row: ChainRow): Chain {

@@ -116,6 +116,25 @@ describe('send', () => {
     expect(desk.link.lane[0]?.append.body).toEqual(Buffer.from([0, 255]));
   });
 
+  it('is asked for by both names of a pair; a name that is none is refused', async () => {
+    const desk = new Desk();
+    const outbox = await desk.open();
+    const sent = outbox.send({ conversation: 'p:bob~ann', body: 'x' });
+    await desk.clock.settle();
+    await sent;
+    for (const name of ['p:bob~ann', 'p:ann~bob']) {
+      expect(outbox.pending(name)).toBe(1);
+      expect(outbox.lastClientSeq(name)).toBe(1);
+      expect((await outbox.unsent(name)).map(({ clientSeq }) => clientSeq)).toEqual([1]);
+    }
+    const refusal = { reason: 'BAD_CONVERSATION', field: 'conversation' };
+    for (const name of ['lobby', undefined as unknown as string]) {
+      expect(() => outbox.pending(name)).toThrow(expect.objectContaining(refusal));
+      expect(() => outbox.lastClientSeq(name)).toThrow(expect.objectContaining(refusal));
+      await expect(outbox.unsent(name)).rejects.toMatchObject(refusal);
+    }
+  });
+
   it('is BUSY where as many messages are kept as may be', async () => {
     const desk = new Desk();
     const outbox = await desk.open({ messagesMax: 2 });
