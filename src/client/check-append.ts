@@ -1,7 +1,7 @@
 // What callers without types may get wrong in an append: of a body that is no bytes, or an order that is none,
 // nothing would be sent, and nobody would hear of it. Limits are the node's to check.
 import type { Append } from './append.ts';
-import { checkNumber, checkText, refused, uint32Max } from './check-value.ts';
+import { checkNumber, checkText, checkWord, refused, uint32Max } from './check-value.ts';
 import { type Event, type EventAppend, type Policy, policyWords } from './event-append.ts';
 
 /** Throws PacelineError with the field. */
@@ -88,15 +88,9 @@ function checkPolicy(policy: Policy): void {
   if (typeof policy !== 'object' || policy === null) {
     throw refused('BAD_COMMAND', 'policy', 'policy is not an object');
   }
-  checkWord('order', policy.order, policyWords.order);
-  checkWord('gap_action', policy.gapAction, policyWords.gapAction);
-  checkWord('pending_end', policy.pendingEnd, policyWords.pendingEnd);
+  checkWord('BAD_COMMAND', 'order', policy.order, Object.keys(policyWords.order));
+  checkWord('BAD_COMMAND', 'gap_action', policy.gapAction, Object.keys(policyWords.gapAction));
+  checkWord('BAD_COMMAND', 'pending_end', policy.pendingEnd, Object.keys(policyWords.pendingEnd));
   checkNumber('gap_wait_ms', policy.gapWaitMs, 'BAD_COMMAND', uint32Max);
   checkNumber('pending_ttl_ms', policy.pendingTtlMs, 'BAD_COMMAND', uint32Max);
-}
-
-function checkWord(field: string, word: unknown, words: object): void {
-  if (word === undefined || (typeof word === 'string' && Object.hasOwn(words, word))) return;
-  const message = `${field} is none of ${Object.keys(words).join(', ')}`;
-  throw refused('BAD_COMMAND', field, message);
 }

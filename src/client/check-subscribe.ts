@@ -19,13 +19,22 @@ export function checkSubscribe(subscribe: Subscribe): void {
     checkConversation(subscribe.conversation);
     checkNumber('after_seq', subscribe.afterSeq, 'BAD_REQUEST');
     checkNumber('after_rev', subscribe.afterRev, 'BAD_REQUEST');
+    const { afterSeq = 0, afterRev = 0 } = subscribe;
+    if (afterSeq > 0 && afterRev > 0) {
+      throw refused(
+        'BAD_REQUEST',
+        'after_rev',
+        'after_rev: at most one of after_seq and after_rev',
+      );
+    }
   } else if ('partition' in subscribe) {
     checkNumber('partition', subscribe.partition ?? null, 'BAD_REQUEST', uint32Max);
     checkNumber('after_index', subscribe.afterIndex, 'BAD_REQUEST');
   } else throw refused('BAD_REQUEST', 'conversation', 'no conversation and no partition is given');
   const { window = 1, viewer, signal } = subscribe;
   if (!Number.isInteger(window) || window < 1 || window > windowMax) {
-    throw refused('BAD_REQUEST', 'window', `window is not an integer from 1 to ${windowMax}`);
+    const message = `window is not an integer from 1 to ${windowMax}`;
+    throw refused('BAD_REQUEST', 'window', message, windowMax);
   }
   if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
   if (signal !== undefined) checkSignal(signal);

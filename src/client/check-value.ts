@@ -31,22 +31,35 @@ export function checkSignal(signal: AbortSignal): void {
   if (!isSignal) throw refused('BAD_REQUEST', 'signal', 'signal is not an AbortSignal');
 }
 
+/** One of these; absent is fine. */
+export function checkWord(
+  reason: Reason,
+  field: string,
+  word: unknown,
+  words: readonly string[],
+): void {
+  if (word === undefined || (typeof word === 'string' && words.includes(word))) return;
+  throw refused(reason, field, `${field} is none of ${words.join(', ')}`);
+}
+
 /** The name, parsed. */
-export function checkConversation(text: string): ConversationName {
-  checkText('BAD_CONVERSATION', 'conversation', text);
+export function checkConversation(text: string, field = 'conversation'): ConversationName {
+  checkText('BAD_CONVERSATION', field, text);
   const name = parseConversation(text);
-  if (isBadName(name)) throw badName(name);
+  if (isBadName(name)) throw badName(name, field);
   return name;
 }
 
 /** As a node says it. */
-export function badName({ problem, limit }: BadName): PacelineError {
-  const more = limit === undefined ? {} : { limit };
-  const message = `conversation: ${problem}`;
-  const field = 'conversation';
-  return new PacelineError({ reason: 'BAD_CONVERSATION', field, message, ...more });
+export function badName({ problem, limit }: BadName, field = 'conversation'): PacelineError {
+  return refused('BAD_CONVERSATION', field, `${field}: ${problem}`, limit);
 }
 
-export function refused(reason: Reason, field: string, message: string): PacelineError {
-  return new PacelineError({ reason, field, message });
+export function refused(
+  reason: Reason,
+  field: string,
+  message: string,
+  limit?: number,
+): PacelineError {
+  return new PacelineError({ reason, field, message, ...(limit === undefined ? {} : { limit }) });
 }

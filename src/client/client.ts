@@ -113,7 +113,10 @@ export class PacelineClient {
     return this.unlessClosing(() => this.reads.read(read));
   }
 
-  /** The newest seq of up to 1,000 conversations, in the order asked, as some replica has it. */
+  /**
+   * The newest seq of up to 1,000 conversations, in the order asked, as some replica has it. Errors: bad input;
+   * UNREACHABLE where no node could answer in time.
+   */
   heads(conversations: readonly string[]): Promise<Head[]> {
     return this.unlessClosing(() => this.reads.heads(conversations));
   }

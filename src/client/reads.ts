@@ -3,12 +3,13 @@
 import { PacelineError } from '../errors.ts';
 import { ReadDirection, ReadLevel, type ReadRequestInput } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
+import { checkHeads, checkRead } from './check-read.ts';
 import { type Page, toPage } from './message.ts';
 import type { PartitionMap } from './partition-map.ts';
 import type { Tokens } from './tokens.ts';
 import { type ClientOptions, closedError, mayBeRightElsewhere, type Rpc } from './types.ts';
 
-/** At most one of afterSeq, beforeSeq and aroundSeq. */
+/** At most one of afterSeq, beforeSeq and aroundSeq; 0 or absent = none. */
 export interface Read {
   readonly conversation: string;
   /** Exclusive. */
@@ -63,6 +64,7 @@ export class Reads {
   }
 
   async read(read: Read): Promise<Page> {
+    checkRead(read);
     const { clock, readTimeoutMs = timeoutDefaultMs } = this.options;
     const deadlineMs = clock.monotonicMs() + readTimeoutMs;
     await this.map.ensure(deadlineMs);
@@ -74,6 +76,7 @@ export class Reads {
   }
 
   async heads(conversations: readonly string[]): Promise<Head[]> {
+    checkHeads(conversations);
     const { clock, readTimeoutMs = timeoutDefaultMs } = this.options;
     const deadlineMs = clock.monotonicMs() + readTimeoutMs;
     await this.map.ensure(deadlineMs);

@@ -35,7 +35,7 @@ type SubscribeTarget =
       readonly conversation: string;
       /** What came after that message; 0 or absent = from the oldest. */
       readonly afterSeq?: number;
-      /** Instead of afterSeq; exclusive. */
+      /** Instead of afterSeq, at most one of the two; exclusive. */
       readonly afterRev?: number;
     }
   | {

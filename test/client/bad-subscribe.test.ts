@@ -44,6 +44,7 @@ const bad: readonly (readonly [object, readonly [string, string]])[] = [
   ...[null, '5', 0, -1, 2.5, Number.NaN, Number.POSITIVE_INFINITY, 1_000_001].map(
     (window) => [{ conversation, window }, badRequest('window')] as const,
   ),
+  [{ conversation, afterSeq: 3, afterRev: 5 }, badRequest('after_rev')],
   [{ conversation, viewer: 5 }, badRequest('viewer')],
   [{ conversation, signal: {} }, badRequest('signal')],
 ];
@@ -64,11 +65,19 @@ test.each(bad)('%o is refused: %s', async (subscribe, [reason, field]) => {
   }
 });
 
+test('a window too wide is refused with the limit', async () => {
+  const { client } = open();
+  const refusal = { field: 'window', limit: 1_000_000 };
+  const next = client.subscribe({ conversation, window: 1_000_001 }).next();
+  await expect(next).rejects.toMatchObject(refusal);
+});
+
 test('absent values and the widest window are fine', async () => {
   const { client, clock, opened } = open();
   const absent = { afterSeq: undefined, window: undefined, viewer: undefined, signal: undefined };
   client.subscribe({ conversation, ...absent } as unknown as Subscribe);
   client.subscribe({ conversation: 'p:b~a', window: 1_000_000 });
+  client.subscribe({ conversation, afterSeq: 0, afterRev: 5 });
   await clock.pass(0);
-  expect(opened).toHaveLength(2);
+  expect(opened).toHaveLength(3);
 });
