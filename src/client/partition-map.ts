@@ -28,6 +28,8 @@ export class PartitionMap {
   private partitions = 0;
   private loading: Promise<void> | null = null;
   private nextServer = 0;
+  /** What the server asked last failed with. */
+  private cause: string | null = null;
   private closed = false;
 
   constructor(servers: readonly string[], transport: ClientTransport, clock: Clock) {
@@ -115,7 +117,7 @@ export class PartitionMap {
     return new Promise((resolve, reject) => {
       const leftMs = deadlineMs - this.clock.monotonicMs();
       const timer = this.clock.after(Math.min(leftMs, waitMaxMs), () =>
-        reject(this.unreachable('not in time')),
+        reject(this.unreachable(this.cause ?? 'not in time')),
       );
       this.refresh()
         .finally(() => timer.cancel())
@@ -124,7 +126,6 @@ export class PartitionMap {
   }
 
   private async load(): Promise<void> {
-    let last: unknown = null;
     const count = this.servers.length;
     for (let i = 0; i < count; i++) {
       if (this.closed) throw closedError();
@@ -135,10 +136,10 @@ export class PartitionMap {
         this.take(await this.transport.call(address, rpcs.getPartitionMap, {}, timeoutMs));
         return;
       } catch (error) {
-        last = error;
+        this.cause = error instanceof Error ? error.message : String(error);
       }
     }
-    throw this.unreachable(last instanceof Error ? last.message : 'no server was given');
+    throw this.unreachable(this.cause ?? 'no server was given');
   }
 
   private unreachable(detail: string): PacelineError {

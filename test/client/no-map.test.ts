@@ -38,7 +38,7 @@ function open(options: Partial<ClientOptions> = {}, { mapAfterMs = 1e9 } = {}) {
     close: () => {},
   };
   const given = { servers, transport, clock, random: () => 0.5, clientId: 'test' };
-  return { clock, asked, client: new PacelineClient({ ...given, ...options }) };
+  return { clock, asked, transport, client: new PacelineClient({ ...given, ...options }) };
 }
 
 function unreachable(): PacelineError {
@@ -61,6 +61,33 @@ test.each<[string, (client: PacelineClient) => Promise<Appended | Page>]>([
   expect(end).toBe('');
   await clock.pass(1);
   expect(end).toBe('UNREACHABLE servers');
+});
+
+test('where every server refused at once the error says so, also at the deadline', async () => {
+  const { clock, transport } = open();
+  const refusing: ClientTransport = {
+    ...transport,
+    call: async () => {
+      throw new PacelineError({ reason: 'UNREACHABLE', message: 'connect ECONNREFUSED' });
+    },
+  };
+  // The last try is out as the time is over.
+  let tries = 0;
+  const slow: ClientTransport = {
+    ...refusing,
+    call: (...asked) => {
+      tries += 1;
+      return tries <= servers.length ? refusing.call(...asked) : transport.call(...asked);
+    },
+  };
+  for (const given of [refusing, slow]) {
+    const options = { servers, transport: given, clock, random: () => 0.5, clientId: 'test' };
+    const read = new PacelineClient({ ...options, ...short }).read({ conversation: 'g:a' });
+    const message = `none of ${servers.join(', ')} answered: connect ECONNREFUSED`;
+    const refused = expect(read).rejects.toMatchObject({ reason: 'UNREACHABLE', message });
+    await clock.pass(200);
+    await refused;
+  }
 });
 
 test('what was asked by then goes on: what is appended meanwhile is sent', async () => {
