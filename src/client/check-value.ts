@@ -42,7 +42,7 @@ export function checkWord(
   throw refused(reason, field, `${field} is none of ${words.join(', ')}`);
 }
 
-/** The name, parsed. */
+/** The name, parsed; what appends name is known to the map. */
 export function checkConversation(text: string, field = 'conversation'): ConversationName {
   checkText('BAD_CONVERSATION', field, text);
   const name = parseConversation(text);
