@@ -1,24 +1,12 @@
 // `paceline append`: one message, or a message a line from standard input.
-import { createInterface } from 'node:readline';
 import type { Append, Appended } from '../client/append.ts';
 import type { PacelineClient } from '../client/client.ts';
 import { PacelineError } from '../errors.ts';
-import { connect, type ServersFlag, serversOf } from './connect.ts';
+import { type AppendFlags, isRepeat } from './append-flags.ts';
+import { appendLines } from './append-lines.ts';
+import { connect, serversOf } from './connect.ts';
 import { timeoutMsOf, usage, whole } from './flags.ts';
-import { note, say, sayJson } from './output.ts';
-
-export interface AppendFlags extends ServersFlag {
-  readonly sender: string;
-  readonly key?: string;
-  readonly contentType?: string;
-  readonly expectedSeq?: string;
-  readonly lines?: boolean;
-  readonly json?: boolean;
-  readonly timeout: string;
-}
-
-/** Lines sent and not yet answered; reading pauses at this. */
-const linesInFlightMax = 4096;
+import { say, sayJson } from './output.ts';
 
 export async function append(
   conversation: string,
@@ -60,55 +48,6 @@ function checkLines(body: string | undefined, { expectedSeq }: AppendFlags): voi
     throw usage('expected-seq', 'goes with one message, not with --lines');
 }
 
-/** Keys are KEY:1, KEY:2, ... where --key is given, so that the same file can be sent again. */
-async function appendLines(
-  client: PacelineClient,
-  conversation: string,
-  flags: AppendFlags,
-): Promise<void> {
-  const started = performance.now();
-  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-  const { sender, contentType } = flags;
-  const type = contentType === undefined ? {} : { contentType };
-  const progress = { sent: 0, stored: 0, duplicates: 0, lastSeq: 0 };
-  let inFlight = 0;
-  let failure: Error | null = null;
-  let roomWaiter: (() => void) | null = null;
-  const settle = () => {
-    inFlight -= 1;
-    roomWaiter?.();
-  };
-  for await (const line of lines) {
-    if (failure !== null) break;
-    inFlight += 1;
-    progress.sent += 1;
-    const key = flags.key === undefined ? {} : { key: `${flags.key}:${progress.sent}` };
-    client.start(
-      { conversation, sender, body: line, ...key, ...type },
-      (appended) => {
-        progress.stored += 1;
-        if (isRepeat(appended, flags)) progress.duplicates += 1;
-        progress.lastSeq = Math.max(progress.lastSeq, appended.seq);
-        settle();
-      },
-      (error) => {
-        failure ??= error;
-        settle();
-      },
-    );
-    if (inFlight >= linesInFlightMax) {
-      await new Promise<void>((resolve) => {
-        roomWaiter = resolve;
-      });
-      roomWaiter = null;
-    }
-  }
-  await client.drain();
-  const seconds = (performance.now() - started) / 1000;
-  reportLines(progress, seconds, flags);
-  if (failure !== null) throw failure;
-}
-
 function report(appended: Appended, flags: AppendFlags): void {
   const duplicate = isRepeat(appended, flags);
   if (flags.json) {
@@ -117,29 +56,6 @@ function report(appended: Appended, flags: AppendFlags): void {
   }
   const repeat = duplicate ? ' (duplicate: it was stored before)' : '';
   say(`seq ${appended.seq}, id ${appended.id}${repeat}`);
-}
-
-/** Without --key nobody else can have stored it before: the client itself has asked twice. */
-export function isRepeat(
-  { duplicate }: Pick<Appended, 'duplicate'>,
-  { key }: Pick<AppendFlags, 'key'>,
-): boolean {
-  return duplicate && key !== undefined;
-}
-
-function reportLines(
-  progress: { stored: number; duplicates: number; lastSeq: number },
-  seconds: number,
-  flags: AppendFlags,
-): void {
-  const rate = Math.round(progress.stored / seconds);
-  if (flags.json) {
-    sayJson({ ...progress, seconds: Number(seconds.toFixed(3)), perSecond: rate });
-    return;
-  }
-  const repeats = progress.duplicates === 0 ? '' : `, ${progress.duplicates} of them duplicates`;
-  say(`${progress.stored} messages${repeats}, up to seq ${progress.lastSeq}`);
-  note(`${seconds.toFixed(2)} s, ${rate} messages/s`);
 }
 
 async function readAll(input: NodeJS.ReadStream): Promise<Uint8Array> {

@@ -19,9 +19,13 @@ export class Running {
   private readonly ended: Promise<number | null>;
   private changed: () => void = () => undefined;
 
-  constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** With `input` on its standard input where it is given. */
+  constructor(args: readonly string[], input: Buffer | null = null) {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child = child;
+    // It may have ended before it has read all.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input ?? Buffer.alloc(0));
     child.stdout.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString();
       this.changed();

@@ -1,7 +1,7 @@
 // Commands where no majority of nodes is up: what needs none works, what needs one says so in words.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { paceline } from '../../scripts/irc/cli.ts';
-import { isRepeat } from '../../src/cli/append.ts';
+import { isRepeat } from '../../src/cli/append-flags.ts';
 import { unansweredText } from '../../src/cli/connect.ts';
 import { useCluster } from '../cluster/fixture.ts';
 import { Running } from './running.ts';
