@@ -31,7 +31,7 @@ program
   .option('--id <n>', 'this node, 1 or above')
   .option('--cluster <name>', 'the same for every node')
   .option('--listen <host:port>', 'for clients, peers and operators', '127.0.0.1:7400')
-  .option('--peers <list>', 'every node: 1=HOST:PORT,2=HOST:PORT,...')
+  .option('--peers <list>', 'every node, this one too: 1=HOST:PORT,2=HOST:PORT,...')
   .option('--data <dir>', "keeps this node's log")
   .option('--partitions <n>', 'a power of two; the same for every node (16)')
   .option('--mapping <name>', 'mix, tt_sum or tt_one; the same for every node (mix)')

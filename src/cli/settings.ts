@@ -47,7 +47,7 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
     const why = 'has no encryption or passwords: other hosts could read and write everything';
     throw bad('listen', `${listen} ${why}. Say --insecure where the network itself is safe`);
   }
-  const nodes = peers(flags.peers, id, listen);
+  const nodes = peers(flags.peers, id);
   const { data } = flags;
   if (!data) throw bad('data', "is missing: the directory that keeps this node's log");
   const cluster = clusterSettings(flags);
@@ -94,17 +94,19 @@ export function partitionsOf(value: string | number): number {
   throw bad('partitions', `is ${partitions}, it must be a power of two`);
 }
 
-/** "1=HOST:PORT,2=HOST:PORT": with or without this node. */
-function peers(text: string | undefined, id: number, listen: string): Map<number, string> {
+/** "1=HOST:PORT,2=HOST:PORT", this node among them: the cluster is founded of these, for good. */
+function peers(text: string | undefined, id: number): Map<number, string> {
   const nodes = new Map<number, string>();
-  for (const part of (text ?? '').split(',').filter((each) => each !== '')) {
+  const alone = `a cluster of this node alone is --peers ${id}=HOST:PORT`;
+  if (!text) throw bad('peers', `is missing: every node as ID=HOST:PORT; ${alone}`);
+  for (const part of text.split(',').filter((each) => each !== '')) {
     const [, peer, at] = /^([^=]*)=(.*)$/.exec(part) ?? [];
     if (peer === undefined || at === undefined) throw bad('peers', `"${part}" is not ID=HOST:PORT`);
     const node = whole('peers', peer, 1, 65_535);
     if (nodes.has(node)) throw bad('peers', `names node ${node} twice`);
     nodes.set(node, address('peers', at));
   }
-  if (!nodes.has(id)) nodes.set(id, listen);
+  if (!nodes.has(id)) throw bad('peers', `does not name node ${id}, which is this one`);
   const addresses = [...nodes.values()];
   const twice = addresses.find((each, i) => addresses.indexOf(each) !== i);
   if (twice !== undefined) throw bad('peers', `gives two nodes the address ${twice}`);

@@ -21,7 +21,8 @@ function file(content: unknown): string {
 }
 
 const data = path.join(directory, 'unused');
-const flags: ServeFlags = { id: 1, cluster: 'c', data, listen: '127.0.0.1:7400' };
+const listen = '127.0.0.1:7400';
+const flags: ServeFlags = { id: 1, cluster: 'c', data, listen, peers: `1=${listen}` };
 
 describe('serve --config', () => {
   it('takes the names of the flags, and as code spells them', () => {
@@ -62,12 +63,22 @@ describe('settings of serve', () => {
   it.each([
     [{ logLevel: 'loud' }, 'log-level "loud" is not one of info, warn, silent'],
     [{ peers: '1=127.0.0.1:1,2=127.0.0.1:1' }, 'peers gives two nodes the address 127.0.0.1:1'],
-    [{ peers: '2=127.0.0.1:7400' }, 'peers gives two nodes the address 127.0.0.1:7400'],
+    [{ peers: '' }, 'peers is missing: every node as ID=HOST:PORT'],
+    [{ peers: ',' }, 'peers does not name node 1'],
+    [{ peers: '2=127.0.0.1:7401,3=127.0.0.1:7402' }, 'peers does not name node 1'],
+    [{ id: 2, peers: '1=127.0.0.1:7401' }, 'peers does not name node 2'],
     [{ peers: '2=127.0.0.1=x:1' }, 'peers "127.0.0.1=x:1" is not HOST:PORT'],
     [{ peers: '127.0.0.1:1' }, 'peers "127.0.0.1:1" is not ID=HOST:PORT'],
     [{ dedupeWindowMs: 5 }, 'dedupe-window-ms is 5, it must be 1000 to 35184372088832'],
   ])('%j', (more, message) => {
     expect(() => serveSettings({ ...flags, ...more })).toThrow(message);
+  });
+
+  it('takes a cluster of one where it is asked for, and founds none by itself', () => {
+    expect([...serveSettings(flags).node.nodes]).toEqual([[1, listen]]);
+    const { peers: _, ...told } = flags;
+    const alone = 'peers is missing: .* a cluster of this node alone is --peers 1=HOST:PORT';
+    expect(() => serveSettings(told)).toThrow(new RegExp(alone));
   });
 
   it.each([
@@ -84,9 +95,16 @@ describe('settings of serve', () => {
 describe('serve that cannot start says why in one line, and ends with 2', () => {
   const own = ['serve', '--id', '1', '--cluster', 'c'];
 
+  it('where peers is missing', async () => {
+    const { code, stderr } = await paceline([...own, '--data', data]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^BAD_REQUEST: peers is missing: .*\n$/);
+  });
+
   it('where data is a file', async () => {
     const name = file('');
-    const { code, stderr } = await paceline([...own, '--data', name]);
+    const flags = ['--data', name, '--peers', '1=127.0.0.1:7400'];
+    const { code, stderr } = await paceline([...own, ...flags]);
     const problem = `data "${name}" cannot be used as a directory: it is a file`;
     expect([code, stderr]).toEqual([2, `BAD_REQUEST: ${problem}\n`]);
   });
@@ -94,13 +112,13 @@ describe('serve that cannot start says why in one line, and ends with 2', () => 
   it('where data or the port are in use, and warns of an address that is not its own', async () => {
     const port = await freePorts(2);
     const [data, listen] = [path.join(directory, 'data'), `127.0.0.1:${port}`];
-    const peers = `1=127.0.0.1:${port + 1}`;
-    const running = new Running([...own, '--data', data, '--listen', listen, '--peers', peers]);
+    const shared = [...own, '--peers', `1=127.0.0.1:${port + 1}`];
+    const running = new Running([...shared, '--data', data, '--listen', listen]);
     await running.until(() => running.stderr.includes('by another address than --listen'));
-    const used = await paceline([...own, '--data', data, '--listen', `127.0.0.1:${port + 1}`]);
+    const used = await paceline([...shared, '--data', data, '--listen', `127.0.0.1:${port + 1}`]);
     const problem = `data "${data}" is in use by another process`;
     expect([used.code, used.stderr]).toEqual([2, `BAD_REQUEST: ${problem}\n`]);
-    const taken = await paceline([...own, '--data', `${data}-2`, '--listen', listen]);
+    const taken = await paceline([...shared, '--data', `${data}-2`, '--listen', listen]);
     const why = `listen ${listen} cannot be listened at: another process listens there`;
     expect([taken.code, taken.stderr]).toEqual([2, `BAD_REQUEST: ${why}\n`]);
     expect(await running.end('SIGTERM')).toBe(0);
