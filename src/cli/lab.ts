@@ -47,9 +47,16 @@ function checkFlags({ seed, seeds, from, script, trace = false }: LabFlags): voi
 }
 
 export function parseSeed(text: string): number {
-  const value = Number(text);
+  const value = text === '' ? Number.NaN : Number(text);
   if (Number.isSafeInteger(value) && value >= 0 && value <= seedMax) return value;
   throw new InvalidArgumentError(`a whole number from 0 to ${seedMax}`);
+}
+
+/** Of none at all nothing would be known. */
+export function parseSeeds(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1 && value <= seedMax) return value;
+  throw new InvalidArgumentError(`seeds is a whole number from 1 to ${seedMax}`);
 }
 
 async function runOne(seed: number, { trace = false, json = false }: LabFlags): Promise<void> {

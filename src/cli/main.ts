@@ -9,7 +9,7 @@ import { exitCodeOf } from './exit.ts';
 import { exportConversation } from './export.ts';
 import { refuseBeside } from './flags.ts';
 import { importFiles } from './import.ts';
-import { lab, parseSeed } from './lab.ts';
+import { lab, parseSeed, parseSeeds } from './lab.ts';
 import { endWhenNobodyReads } from './output.ts';
 import { read } from './read.ts';
 import { serve } from './serve.ts';
@@ -156,7 +156,7 @@ program
   .command('lab')
   .description('torture nodes and clients under a seed: simulated time, network and disks')
   .option('--seed <n>', 'this seed, with all it did', parseSeed)
-  .option('--seeds <n>', 'that many seeds, one after the other (100)', parseSeed)
+  .option('--seeds <n>', 'that many seeds, one after the other (100)', parseSeeds)
   .option('--from <n>', 'the first of them (any)', parseSeed)
   .option('--script <file>', 'a scenario of your own (docs/lab.md), under --seed or --seeds')
   .option('--trace', 'with --seed or --script: everything that happened, on standard error')

@@ -80,6 +80,17 @@ describe('wrong usage ends with 2', () => {
     expect(stderr).toContain(`BAD_REQUEST: ${message}`);
   });
 
+  it.each([
+    ['--seeds', '0', 'seeds is a whole number from 1 to'],
+    ['--seeds', '', 'seeds is a whole number from 1 to'],
+    ['--seed', '', 'a whole number from 0 to'],
+    ['--from', '', 'a whole number from 0 to'],
+  ])('lab %s "%s", which would test nothing or another seed', async (flag, value, message) => {
+    const { code, stdout, stderr } = await paceline(['lab', flag, value]);
+    expect([code, stdout.toString()]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
   it('names a server that is none', async () => {
     const { code, stderr } = await paceline(['read', 'g:a', '--servers', 'here']);
     expect([code, stderr]).toEqual([2, 'BAD_REQUEST: servers: "here" is not HOST:PORT\n']);
