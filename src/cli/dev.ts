@@ -185,7 +185,14 @@ function sayReady(nodes: readonly DevNode[], flags: DevFlags): void {
   say(`  ${program} append ${conversation} "hello" --sender you${at}`);
   say(`  ${program} read ${conversation}${at}`);
   say(`  ${program} status${at}`);
-  say(`Kill a node to see the others go on: kill -9 ${pids[0]}. Ctrl-C stops all.`);
+  say(killHint(pids));
+}
+
+/** The last one, so that a program that knows the first address alone goes on. Two nodes need both. */
+function killHint(pids: readonly (number | null)[]): string {
+  const stop = 'Ctrl-C stops all.';
+  if (pids.length < 3) return stop;
+  return `Kill a node to see the others go on: kill -9 ${pids.at(-1)}. ${stop}`;
 }
 
 /** Where a program reads the answers, only what it does itself happens. */

@@ -103,9 +103,21 @@ describe('dev', () => {
     const demo = new Running(['tail', 'g:demo', '--servers', `127.0.0.1:${port}`, '--limit', '2']);
     expect(await demo.end()).toBe(0);
     expect(demo.lines.map((line) => line.trim().slice(0, 8))).toEqual(['1  demo:', '2  demo:']);
+    expect(running.stdout).not.toContain('Kill a node');
     process.kill(Number(/pid (\d+)/.exec(running.stdout)?.[1]), 'SIGKILL');
     await running.until(() => running.stderr.includes('start it again with'));
     expect(running.stderr).toContain('node 1 ended by SIGKILL');
+    expect(await running.end('SIGINT')).toBe(0);
+  });
+
+  it('of three nodes it offers the last to be killed', async () => {
+    const port = await freePorts(3);
+    const data = path.join(directory, 'three');
+    const running = new Running(['dev', '--no-demo', '--port', `${port}`, '--data', data]);
+    await running.until(() => running.stdout.includes('Ctrl-C stops all'));
+    const pids = [...running.stdout.matchAll(/\(pid (\d+)\)/g)].map(([, pid]) => pid);
+    expect(pids).toHaveLength(3);
+    expect(running.stdout).toContain(`Kill a node to see the others go on: kill -9 ${pids[2]}. `);
     expect(await running.end('SIGINT')).toBe(0);
   });
 
