@@ -7,7 +7,9 @@ if (!Number.isInteger(afterSeq) || afterSeq < 0) {
   console.error(`"${number}" is not the seq of a message to start after`);
   process.exit(2);
 }
-const servers = (process.env['PACELINE_SERVERS'] ?? '127.0.0.1:7400').split(',');
+// All three of `npm start`: any of them is enough to begin with, so one of them may be down.
+const devServers = '127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402';
+const servers = (process.env['PACELINE_SERVERS'] ?? devServers).split(',');
 const paceline = connect({ servers });
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());

@@ -9,11 +9,24 @@ import grpc
 from paceline.v1 import log_pb2 as pl, log_pb2_grpc as rpc
 
 conversation = sys.argv[1] if len(sys.argv) > 1 else "g:lobby"
-server = os.environ.get("PACELINE_SERVERS", "127.0.0.1:7400").split(",")[0]
-log = rpc.LogServiceStub(grpc.insecure_channel(server))
+# All three of `npm start`: one of them may be down.
+servers = os.environ.get("PACELINE_SERVERS", "127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402").split(",")
 
 
-def show():
+def connect():
+    """To the first that answers."""
+    for server in servers:
+        channel = grpc.insecure_channel(server)
+        try:
+            grpc.channel_ready_future(channel).result(timeout=2)
+            return channel
+        except grpc.FutureTimeoutError:
+            channel.close()
+    print(f"no server answers: {', '.join(servers)}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+def show(log):
     command = pl.AppendCommand(conversation=conversation, sender="py", key=f"py-{os.getpid()}", body=b"hello from Python")
     log.Append(pl.AppendRequest(command=command), timeout=10)
 
@@ -29,11 +42,11 @@ def show():
 
 
 try:
-    show()
+    show(rpc.LogServiceStub(connect()))
 except KeyboardInterrupt:
     # The thread that reads `requests` would wait for ever.
     sys.stdout.flush()
     os._exit(0)
 except grpc.RpcError as error:
-    print(f"{server}: {error.code().name}: {error.details()}", file=sys.stderr, flush=True)
+    print(f"{error.code().name}: {error.details()}", file=sys.stderr, flush=True)
     os._exit(1)

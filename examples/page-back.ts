@@ -7,7 +7,9 @@ if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
   console.error(`"${number}" is not a number of messages a page, 1 to 1000`);
   process.exit(2);
 }
-const servers = (process.env['PACELINE_SERVERS'] ?? '127.0.0.1:7400').split(',');
+// All three of `npm start`: any of them is enough to begin with, so one of them may be down.
+const devServers = '127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402';
+const servers = (process.env['PACELINE_SERVERS'] ?? devServers).split(',');
 const paceline = connect({ servers });
 try {
   let page = await paceline.read({ conversation, direction: 'backward', limit });

@@ -2,7 +2,9 @@
 import { connect, PacelineError } from 'paceline/client';
 
 const [conversation = 'g:lobby', sender = 'ann', ...words] = process.argv.slice(2);
-const servers = (process.env['PACELINE_SERVERS'] ?? '127.0.0.1:7400').split(',');
+// All three of `npm start`: any of them is enough to begin with, so one of them may be down.
+const devServers = '127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402';
+const servers = (process.env['PACELINE_SERVERS'] ?? devServers).split(',');
 const paceline = connect({ servers, appendTimeoutMs: 10_000 });
 try {
   const { seq } = await paceline.append({ conversation, sender, body: words.join(' ') || 'hello' });

@@ -69,3 +69,26 @@ describe('docs/architecture.md', () => {
     expect([...new Set(missing)]).toEqual([]);
   });
 });
+
+describe('what docs and examples show', () => {
+  it.each(['send.ts', 'live-view.ts', 'page-back.ts', 'live_view.py'])(
+    'examples/%s asks three servers, of which one may be down',
+    (name) => {
+      expect(read(`examples/${name}`)).toContain('127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402');
+    },
+  );
+
+  it('every block of docs/api.md that uses a client connects and closes it', () => {
+    const blocks = [...read('docs/api.md').matchAll(/^```ts\n(.*?)^```$/gms)].map(
+      ([, code]) => code,
+    );
+    const using = blocks.filter((code) => code?.includes('paceline.'));
+    expect(using.length).toBeGreaterThan(3);
+    const alone = (code = '') => /= connect\(/.test(code) && code.includes('paceline.close()');
+    expect(using.filter((code) => !alone(code))).toEqual([]);
+  });
+
+  it('the README says that the plain benchmark runs without peers', () => {
+    expect(read('README.md')).toMatch(/`npm run bench` .* `npm run bench -- compare --peers /);
+  });
+});
