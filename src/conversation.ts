@@ -27,13 +27,14 @@ export interface BadName {
 const plainName = /^([sgyx]):([!-$&-.0-9;-}]+)$/;
 const nameShape = /^(?:t([^/:~]+)\/)?([a-z])([0-9]*):(.*)$/s;
 const canonicalId = /^(?:[!-$&-.0-9;-}]|%[0-9A-F]{2})+$/;
+const canonicalStart = /^(?:[!-$&-.0-9;-}]|%[0-9A-F]{2})*/;
 const numericId = /^(?:0|[1-9][0-9]{0,19})$/;
 const uint64Max = 2n ** 64n;
 
 /** Reads a name; never throws. */
 export function parseConversation(text: string): ConversationName | BadName {
   if (text.length > limits.nameBytes) {
-    return { problem: `longer than ${limits.nameBytes} bytes`, limit: limits.nameBytes };
+    return tooLong('it', Buffer.byteLength(text), limits.nameBytes);
   }
   const plain = plainName.exec(text);
   if (plain !== null) return plainConversation(text, plain);
@@ -65,7 +66,7 @@ export function escapeId(id: string | Uint8Array): string {
 
 function plainConversation(text: string, match: RegExpExecArray): ConversationName | BadName {
   const [, letter = '', id = ''] = match;
-  if (id.length > limits.idBytes) return idTooLong();
+  if (id.length > limits.idBytes) return tooLong('an id', id.length, limits.idBytes);
   if (!isTypeLetter(letter)) return { problem: 'unknown type' };
   return named(text, canonicalBytes(Buffer.alloc(0), letter, [Buffer.from(id, 'latin1')]));
 }
@@ -124,9 +125,7 @@ function parseThread(text: string, tenant: Buffer, rest: string): ConversationNa
 /** Raw bytes of an escaped id, or what is wrong with it. */
 function unescapeId(text: string, bytesMax: number = limits.idBytes): Buffer | BadName {
   if (text === '') return { problem: 'an id is empty' };
-  if (!canonicalId.test(text)) {
-    return { problem: 'an id holds a character that must be written as %XX (upper case)' };
-  }
+  if (!canonicalId.test(text)) return { problem: misspelt(text) };
   const bytes: number[] = [];
   for (let at = 0; at < text.length; at++) {
     if (text[at] !== '%') {
@@ -134,15 +133,31 @@ function unescapeId(text: string, bytesMax: number = limits.idBytes): Buffer | B
       continue;
     }
     const byte = Number.parseInt(text.slice(at + 1, at + 3), 16);
-    if (!mustEscape(byte)) return { problem: `${hex(byte)} must stand as itself` };
+    if (!mustEscape(byte)) {
+      return { problem: `${hex(byte)} must be written ${String.fromCharCode(byte)}` };
+    }
     bytes.push(byte);
     at += 2;
   }
-  return bytes.length > bytesMax ? idTooLong() : Buffer.from(bytes);
+  return bytes.length > bytesMax ? tooLong('an id', bytes.length, bytesMax) : Buffer.from(bytes);
 }
 
-function idTooLong(): BadName {
-  return { problem: `an id is longer than ${limits.idBytes} bytes`, limit: limits.idBytes };
+/** Of an id that is not canonical: its first character that may not stand there, and how to write it. */
+function misspelt(text: string): string {
+  const rest = text.slice(canonicalStart.exec(text)?.[0].length ?? 0);
+  const [lowerCase] = /^%[0-9A-Fa-f]{2}/.exec(rest) ?? [];
+  if (lowerCase !== undefined) return `${lowerCase} must be written ${lowerCase.toUpperCase()}`;
+  const [character = ''] = rest;
+  const code = character.codePointAt(0) ?? 0;
+  const isShown = character === ' ' || !/[\p{C}\p{Z}]/u.test(character);
+  const shown = isShown
+    ? `'${character}'`
+    : `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+  return `${shown} must be written ${[...Buffer.from(character)].map(hex).join('')}`;
+}
+
+function tooLong(what: string, bytes: number, limit: number): BadName {
+  return { problem: `${what} has ${bytes} bytes, the limit is ${limit}`, limit };
 }
 
 function mustEscape(byte: number): boolean {

@@ -84,17 +84,18 @@ describe('the grammar', () => {
     ['p:a~b~c', /a pair is p:<id>~<id>/],
     ['p:a~a', /with itself.*s:<id>/],
     ['p:7~7', /with itself.*s:<id>/],
-    ['g:a b', /must be written as %XX/],
-    ['g:a/b', /must be written as %XX/],
-    ['g:a:b', /must be written as %XX/],
-    ['g:a~b', /must be written as %XX/],
-    ['g:a%2', /must be written as %XX/],
-    ['g:%2f', /must be written as %XX/],
-    ['g:é', /must be written as %XX/],
-    ['g:a\n', /must be written as %XX/],
-    ['g:%41', /%41 must stand as itself/],
-    ['t%41/g:a', /%41 must stand as itself/],
-    ['tb c/g:a', /must be written as %XX/],
+    ['g:a b', /^' ' must be written %20$/],
+    ['g:a/b', /^'\/' must be written %2F$/],
+    ['g:a:b', /^':' must be written %3A$/],
+    ['g:a~b', /^'~' must be written %7E$/],
+    ['g:a%2', /^'%' must be written %25$/],
+    ['g:%20%2f', /^%2f must be written %2F$/],
+    ['g:é', /^'é' must be written %C3%A9$/],
+    ['g:🙂 x', /^'🙂' must be written %F0%9F%99%82$/],
+    ['g:a\n', /^U\+000A must be written %0A$/],
+    ['g:%41', /^%41 must be written A$/],
+    ['t%41/g:a', /^%41 must be written A$/],
+    ['tb c/g:a', /^' ' must be written %20$/],
     ['h:g%3Alobby', /a thread is/],
     ['h:g%3Alobby~0', /a thread is/],
     ['h:g%3Alobby~01', /a thread is/],
@@ -220,7 +221,7 @@ describe('escapes and limits', () => {
       `g:${'%00'.repeat(129)}`,
       `p:b~${'a'.repeat(129)}`,
     ]) {
-      expect(bad(text)).toEqual({ problem: 'an id is longer than 128 bytes', limit: 128 });
+      expect(bad(text)).toEqual({ problem: 'an id has 129 bytes, the limit is 128', limit: 128 });
     }
     expect(bad(`t${'a'.repeat(129)}/g:b`).limit).toBe(128);
   });
@@ -230,7 +231,10 @@ describe('escapes and limits', () => {
     const longest = `p:${first}aa~${second}bbb`;
     expect(longest).toHaveLength(512);
     expect(good(longest).text).toBe(longest);
-    expect(bad(`${longest}b`)).toEqual({ problem: 'longer than 512 bytes', limit: 512 });
+    expect(bad(`${longest}b`)).toEqual({
+      problem: 'it has 513 bytes, the limit is 512',
+      limit: 512,
+    });
   });
 });
 

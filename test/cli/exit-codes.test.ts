@@ -41,6 +41,7 @@ describe('what is refused ends with 1', () => {
     [['append', 'nobody', 'x', '--sender', 'ann'], 'BAD_CONVERSATION: '],
     [['append', 'g:no', 'x', '--sender', 'a'.repeat(129)], 'BAD_SENDER: '],
     [['read', 'p:one'], 'BAD_CONVERSATION: '],
+    [['read', 'g:my room'], "BAD_CONVERSATION: conversation: ' ' must be written %2"],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await run(args);
     expect([code, stdout]).toEqual([1, '']);
