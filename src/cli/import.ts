@@ -11,7 +11,7 @@ import { connect, type ServersFlag, serversOf } from './connect.ts';
 import { exitCodeOf } from './exit.ts';
 import { timeoutMsOf, usage, whole } from './flags.ts';
 import { createPace, OpenAppends } from './flow.ts';
-import { actionContentType, lineKey, parseIrcLine } from './irc.ts';
+import { actionContentType, ircForms, lineKey, parseIrcLine } from './irc.ts';
 import { type Line, lineBytesMax, readLines } from './lines.ts';
 import { note, onInterrupt, say, sayJson } from './output.ts';
 import { type Progress, showProgress } from './progress.ts';
@@ -29,6 +29,8 @@ interface LogFile {
   readonly name: string;
   readonly bytes: number;
   readonly conversation: string;
+  /** That are stored. */
+  messages: number;
 }
 
 const open = { appends: 8192, bytes: 8 * 1024 * 1024 } as const;
@@ -64,7 +66,7 @@ function logFiles(paths: readonly string[], conversation: string | undefined): L
       const message = `conversation "${text}": ${parsed.problem}`;
       throw new PacelineError({ reason: 'BAD_CONVERSATION', field: 'conversation', message });
     }
-    return { path: file, name, bytes: stat.size, conversation: parsed.text };
+    return { path: file, name, bytes: stat.size, conversation: parsed.text, messages: 0 };
   });
 }
 
@@ -104,11 +106,18 @@ class Import {
     this.tookAll = !this.interrupted;
     await this.client.drain();
     this.report();
+    if (this.hasNoMessage) note(`no line is a message: lines of irc are ${ircForms}`);
     if (!this.isComplete) process.exitCode = 1;
   }
 
   private get isComplete(): boolean {
-    return this.tookAll && this.done.refused === 0;
+    return this.tookAll && this.done.refused === 0 && !this.hasNoMessage;
+  }
+
+  /** Lines, and none of them a message: not files of this format. */
+  private get hasNoMessage(): boolean {
+    const { messages, skipped, refused } = this.done;
+    return this.tookAll && messages + refused === 0 && skipped > 0;
   }
 
   private async file(file: LogFile): Promise<void> {
@@ -123,7 +132,7 @@ class Import {
         if (append === null) continue;
         const pauseMs = this.pauseMs();
         if (pauseMs >= 1) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-        this.start(append, line.fileBytes);
+        this.start(file, append, line.fileBytes);
       }
     }
   }
@@ -147,12 +156,13 @@ class Import {
     return isAction ? { ...append, contentType: actionContentType } : append;
   }
 
-  private start(append: Append, bytes: number): void {
+  private start(file: LogFile, append: Append, bytes: number): void {
     this.open.enter(bytes);
     this.client.start(
       append,
       ({ duplicate }) => {
         this.done.messages += 1;
+        file.messages += 1;
         if (duplicate) this.done.duplicates += 1;
         this.open.leave(bytes);
       },
@@ -177,19 +187,31 @@ class Import {
 
   private report(): void {
     this.progress.end();
-    const { messages, duplicates, skipped, refused } = this.done;
     const seconds = (performance.now() - this.startedMs) / 1000;
-    const perSecond = Math.round(messages / seconds);
-    if (this.flags.json) {
-      const rounded = Number(seconds.toFixed(3));
-      const counts = { messages, duplicates, skipped, refused };
-      sayJson({ ...counts, seconds: rounded, perSecond, complete: this.isComplete });
-      return;
+    if (this.flags.json) this.reportJson(seconds);
+    else this.reportText(seconds);
+  }
+
+  private reportJson(seconds: number): void {
+    const { bytes: _, ...counts } = this.done;
+    const rounded = Number(seconds.toFixed(3));
+    const perSecond = Math.round(counts.messages / seconds);
+    const files = this.files.map(({ path: file, conversation, messages }) => {
+      return { file, conversation, messages };
+    });
+    sayJson({ ...counts, seconds: rounded, perSecond, complete: this.isComplete, files });
+  }
+
+  private reportText(seconds: number): void {
+    const { messages, duplicates, skipped, refused } = this.done;
+    for (const { path: file, conversation, messages } of this.files) {
+      say(`${conversation}: ${messages} messages of ${file}`);
     }
     const before = duplicates === 0 ? '' : ` (${duplicates} were there before)`;
     const lost = refused === 0 ? '' : `, ${refused} refused`;
     const lines = `${skipped} other lines skipped${lost}`;
-    say(`${messages} messages${before}, ${lines}, ${seconds.toFixed(1)} s, ${perSecond}/s`);
+    const rate = Math.round(messages / seconds);
+    say(`${messages} messages${before}, ${lines}, ${seconds.toFixed(1)} s, ${rate}/s`);
     if (!this.tookAll) {
       const { file, line } = this.at;
       note(`it ended at line ${line} of ${file}; the same command again adds what is missing`);

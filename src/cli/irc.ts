@@ -15,6 +15,8 @@ export interface IrcMessage {
 
 export const actionContentType = 'text/x-action';
 
+/** As people are told of it. */
+export const ircForms = '[12:34] <sender> body, or [12:34]  * sender body';
 const form = /^\[[0-9:]+\] (?:<([^>]+)> | \* ([^ ]+) )/;
 const ascii = /^\p{ASCII}*$/u;
 

@@ -9,6 +9,7 @@ import { exitCodeOf } from './exit.ts';
 import { exportConversation } from './export.ts';
 import { refuseBeside } from './flags.ts';
 import { importFiles } from './import.ts';
+import { ircForms } from './irc.ts';
 import { lab, parseSeed, parseSeeds } from './lab.ts';
 import { endWhenNobodyReads } from './output.ts';
 import { read } from './read.ts';
@@ -114,7 +115,7 @@ program
   .command('import')
   .description('append the messages of chat logs; again adds only what is missing')
   .argument('<files...>', 'a conversation each: g:FILE')
-  .option('--format <name>', 'irc', 'irc')
+  .option('--format <name>', `irc: lines are ${ircForms}`, 'irc')
   .option('--conversation <name>', 'all files into this one, in the order given')
   .option('--rate <n>', 'messages a second (as fast as it goes)')
   .option('--json', 'compact JSON')

@@ -129,9 +129,34 @@ describe('import', () => {
     const file = log('people.log', 5);
     await importNow(file);
     const { stdout } = await paceline(['import', ...servers(), file]);
-    expect(stdout.toString()).toMatch(
+    const [conversation, ...rest] = stdout.toString().split('\n');
+    expect(conversation).toBe(`g:people.log: 5 messages of ${file}`);
+    expect(rest.join('\n')).toMatch(
       /^5 messages \(5 were there before\), 0 other lines skipped, [\d.]+ s, \d+\/s\n$/,
     );
+  });
+
+  it('as JSON says which conversation each file became', async () => {
+    const files = [log('a b.log', 2), log('c.log', 1)];
+    const { stdout } = await paceline(['import', '--json', ...servers(), ...files]);
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      files: [
+        { file: files[0], conversation: 'g:a%20b.log', messages: 2 },
+        { file: files[1], conversation: 'g:c.log', messages: 1 },
+      ],
+    });
+  });
+
+  it('of files of another format ends with 1, and says what lines look like', async () => {
+    const file = path.join(fixture.directory, 'other.log');
+    writeFileSync(file, '2024-01-01 ann: hello\n2024-01-01 bob: hi\n');
+    const { code, end, stderr } = await importNow(file);
+    expect(code).toBe(1);
+    expect(end).toMatchObject({ messages: 0, skipped: 2, complete: false });
+    const form = '[12:34] <sender> body, or [12:34]  * sender body';
+    expect(stderr).toBe(`no line is a message: lines of irc are ${form}\n`);
+    const help = (await paceline(['import', '--help'])).stdout.toString();
+    expect(help.replaceAll(/\s+/g, ' ')).toContain(`irc: lines are ${form.replace('  ', ' ')}`);
   });
 
   it('finds what is wrong before the first append: exit code 2', async () => {
