@@ -3,6 +3,7 @@
 import type { PacelineClient } from '../client/client.ts';
 import { connect as connectClient } from '../client/grpc/connect.ts';
 import { PacelineError } from '../errors.ts';
+import { usage } from './flags.ts';
 
 const devServers = '127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402';
 
@@ -13,9 +14,13 @@ export interface ServersFlag {
 export function serversOf({ servers }: ServersFlag): string[] {
   const list = servers ?? process.env['PACELINE_SERVERS'] ?? devServers;
   const addresses = list.split(',').filter((each) => each !== '');
-  if (addresses.length > 0) return addresses;
-  const message = 'servers is empty: HOST:PORT,...';
-  throw new PacelineError({ reason: 'BAD_REQUEST', field: 'servers', message });
+  if (addresses.length === 0) throw usage('servers', 'is empty: HOST:PORT,...');
+  for (const address of addresses) {
+    const port = Number(/:(\d+)$/.exec(address)?.[1] ?? 1);
+    if (port >= 1 && port <= 65_535) continue;
+    throw usage('servers', `"${address}" has port ${port}, it must be 1 to 65535`);
+  }
+  return addresses;
 }
 
 /** What of a command's flags says whom it asks, and how long. */

@@ -7,11 +7,14 @@ export function whole(field: string, text: string, min: number): number {
   throw usage(field, `"${text}" is not a whole number of ${min} or more`);
 }
 
+const timeoutSecondsMax = 1_000_000;
+
 /** --timeout in seconds, as milliseconds. */
 export function timeoutMsOf({ timeout }: { readonly timeout: string }): number {
   const seconds = Number(timeout);
-  if (seconds > 0 && seconds < 1e6) return seconds * 1000;
-  throw usage('timeout', `"${timeout}" is not a number of seconds above 0`);
+  if (seconds > 0 && seconds <= timeoutSecondsMax) return seconds * 1000;
+  const range = `above 0 and up to ${timeoutSecondsMax}`;
+  throw usage('timeout', `"${timeout}" is not a number of seconds ${range}`);
 }
 
 export function levelOf(text: string): 'linearizable' | 'eventual' {

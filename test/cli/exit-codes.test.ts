@@ -92,6 +92,20 @@ describe('wrong usage ends with 2', () => {
     expect(stderr).toContain(message);
   });
 
+  it.each([
+    ['99999999', 'timeout "99999999" is not a number of seconds above 0 and up to 1000000'],
+    ['0', 'timeout "0" is not a number of seconds above 0 and up to 1000000'],
+  ])('timeout %s', async (seconds, message) => {
+    const { code, stderr } = await paceline(['status', '--timeout', seconds]);
+    expect([code, stderr]).toEqual([2, `BAD_REQUEST: ${message}\n`]);
+  });
+
+  it.each(['99999', '0'])('names port %s of a server and its limits', async (port) => {
+    const { code, stderr } = await paceline(['status', '--servers', `127.0.0.1:${port}`]);
+    const problem = `servers "127.0.0.1:${port}" has port ${port}, it must be 1 to 65535`;
+    expect([code, stderr]).toEqual([2, `BAD_REQUEST: ${problem}\n`]);
+  });
+
   it('names a server that is none', async () => {
     const { code, stderr } = await paceline(['read', 'g:a', '--servers', 'here']);
     expect([code, stderr]).toEqual([2, 'BAD_REQUEST: servers: "here" is not HOST:PORT\n']);
