@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the package, so that `paceline/client` is found as a user finds it. */
 const workshop = path.join(root, 'test/client/.examples');
 const tsx = path.join(root, 'node_modules/.bin/tsx');
-const shownServer = "['127.0.0.1:7400']";
+const shownServers = /\['127\.0\.0\.1:7400'[^\]]*\]/g;
 const python = '/usr/bin/python3';
 const deadlineMs = 20_000;
 
@@ -55,7 +55,7 @@ const examples = [...files('src/client', '.ts'), 'README.md', ...files('docs', '
 /** With `paceline` connected, unless the example connects for itself. */
 function programOf({ code }: Example): string {
   const servers = JSON.stringify(fixture.cluster.servers);
-  if (code.includes("from 'paceline/client'")) return code.replaceAll(shownServer, servers);
+  if (code.includes("from 'paceline/client'")) return code.replaceAll(shownServers, servers);
   const before = [
     "import { connect } from 'paceline/client';",
     `const paceline = connect({ servers: ${servers} });`,
