@@ -113,8 +113,12 @@ async function hot(): Promise<number> {
 }
 
 function subjects(): string[] {
-  if (flags.subjects !== undefined) return flags.subjects.split(',');
   const named = flags.peers.split(',').filter((name) => name !== '');
+  if (flags.subjects !== undefined) {
+    if (named.length > 0)
+      throw new Error('--subjects names all of them: --peers does not go with it');
+    return flags.subjects.split(',');
+  }
   const unary = flags.unary || named.includes('etcd') ? ['paceline-unary'] : [];
   return ['paceline', 'bound', ...unary, ...named];
 }

@@ -1,4 +1,4 @@
-// --help of a script says what it does, and does nothing.
+// --help of a script says what it does, and does nothing; flags that would be ignored are refused.
 import { execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -45,4 +45,16 @@ it.each([
     });
   },
   2 * deadlineMs,
+);
+
+it(
+  'bench refuses peers beside subjects: they would be left out',
+  async () => {
+    const args = ['scripts/bench.ts', 'compare', '--subjects', 'bound', '--peers', 'etcd'];
+    const both = run(tsx, args, { cwd: root, timeout: deadlineMs });
+    await expect(both).rejects.toMatchObject({
+      stderr: expect.stringMatching(/--peers does not go/),
+    });
+  },
+  deadlineMs,
 );
