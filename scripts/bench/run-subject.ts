@@ -14,7 +14,8 @@ export interface RunPlan {
   readonly seconds: number;
   /**
    * Before the first level, in equal parts under the load of each, the highest first: servers are measured that have
-   * run for a while, and what a compiler learns it learns from many messages.
+   * run for a while, and what a compiler learns it learns from many messages. The delivery has such a part before it,
+   * as following is code of its own.
    */
   readonly warmUpFirstSeconds: number;
   /** Before each level. */
@@ -86,8 +87,9 @@ async function measure(
   try {
     const levels = await runLevels(client, pids, setup.syncsDirectory, plan);
     const { deliverySeconds: seconds, deliveryPerSecond: perSecond } = plan;
+    const warmUpSeconds = Math.max(plan.warmUpSeconds, partOfWarmUp(plan));
     const delivery =
-      seconds === 0 ? null : await client.delivery({ perSecond, seconds, warmUpSeconds: 1 });
+      seconds === 0 ? null : await client.delivery({ perSecond, seconds, warmUpSeconds });
     await client.close();
     const acknowledged = sum(levels.map((each) => each.acknowledged));
     const all = acknowledged + (delivery?.acknowledged ?? 0);
@@ -104,10 +106,10 @@ async function runLevels(
   syncsDirectory: string | null,
   plan: RunPlan,
 ): Promise<LevelFigures[]> {
-  const { inFlight: all, seconds, warmUpFirstSeconds } = plan;
+  const { inFlight: all, seconds } = plan;
   let warmed = 0;
   for (const inFlight of all.toSorted((a, b) => b - a)) {
-    const part = { inFlight, seconds: 0.1, warmUpSeconds: warmUpFirstSeconds / all.length };
+    const part = { inFlight, seconds: 0.1, warmUpSeconds: partOfWarmUp(plan) };
     warmed += (await client.closedLoop({ ...part, serverPids })).acknowledged;
   }
   const levels: LevelFigures[] = [];
@@ -125,6 +127,11 @@ async function runLevels(
   const [one, ...others] = levels;
   if (one === undefined) return levels;
   return [{ ...one, acknowledged: one.acknowledged + warmed }, ...others];
+}
+
+/** The seconds that each level, and the delivery, is carried for before it is measured. */
+function partOfWarmUp({ inFlight, warmUpFirstSeconds }: RunPlan): number {
+  return warmUpFirstSeconds / Math.max(inFlight.length, 1);
 }
 
 /** Throws where no majority holds what was acknowledged; the third may come later. */
