@@ -52,7 +52,7 @@ export class AppendSession {
   /** No frame comes any more: calls once everything that was taken is answered. */
   finish(call: () => void): void {
     this.finished = call;
-    if (this.isIdle) call();
+    this.endIfAnswered();
   }
 
   private takeGroup(
@@ -122,8 +122,12 @@ export class AppendSession {
     this.held.push({ frame, group, slot, outcome });
   }
 
-  private get isIdle(): boolean {
-    return this.unansweredGroups === 0 && this.heldCommands === 0;
+  /** Also what waits for the flush is not said yet. */
+  private endIfAnswered(): void {
+    const { unansweredGroups, heldCommands, answers, held } = this;
+    if (unansweredGroups + heldCommands + answers.length + held.length > 0) return;
+    this.finished?.();
+    this.finished = null;
   }
 
   private flushSoon(): void {
@@ -135,7 +139,7 @@ export class AppendSession {
     this.answers = [];
     this.held = [];
     this.write(encodeAnswers(this.node, answers, held));
-    if (this.isIdle) this.finished?.();
+    this.endIfAnswered();
   }
 }
 

@@ -1,6 +1,5 @@
 // The streaming rpcs by their paths: what comes from the caller goes to an append session or a
 // subscription, what they say goes to a sink. Knows no gRPC.
-import type { PacelineError } from '../errors.ts';
 import { appendSessionPath, subscribePath } from '../gen/services.ts';
 import type { Node } from '../node/node.ts';
 import { AppendSession } from './append-session.ts';
@@ -26,7 +25,8 @@ export interface StreamSink {
   pause(): void;
   resume(): void;
   end(): void;
-  fail(error: PacelineError): void;
+  /** With any error thrown: what is no PacelineError is told as INTERNAL. */
+  fail(error: unknown): void;
 }
 
 type OpenStream = (node: Node, sink: StreamSink) => ServerStream;

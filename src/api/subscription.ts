@@ -1,5 +1,6 @@
 // One subscription: reads its feed while there are credits and room in the stream, sleeps until told that
 // there is more. Holds one page at most, so a client that stops reading costs nothing. Knows no gRPC.
+import { InvariantError } from '../assert.ts';
 import type { Timer } from '../clock.ts';
 import { PacelineError } from '../errors.ts';
 import { SubscribeRequest, SubscribeResponse, type SubscribeResponseInput } from '../gen/proto.ts';
@@ -24,7 +25,8 @@ const progressMs = 10_000;
 export interface SubscriptionSink {
   /** False: the stream is full; `resume` is called when it has room. */
   write(response: Buffer): boolean;
-  fail(error: PacelineError): void;
+  /** Of anything thrown: what is no PacelineError is a fault of the node's. */
+  fail(error: unknown): void;
 }
 
 export class Subscription {
@@ -173,7 +175,7 @@ export class Subscription {
   private run(work: Promise<void>): void {
     work.catch((error: unknown) => {
       this.close();
-      if (!(error instanceof PacelineError)) throw error;
+      if (error instanceof InvariantError) throw error;
       this.sink.fail(error);
     });
   }

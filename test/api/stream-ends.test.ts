@@ -77,6 +77,24 @@ test('what nobody has thought of ends that stream alone', async () => {
   expect(other.ends).toEqual([]);
 });
 
+test('what nobody has thought of while messages are read for a subscriber ends that stream alone', async () => {
+  vi.spyOn(alone.node, 'partitionFeed').mockImplementationOnce((partition, afterIndex) => {
+    const feed = alone.node.partitionFeed(partition, afterIndex);
+    vi.spyOn(feed, 'next').mockRejectedValue(new TypeError('secret of the feed'));
+    return feed;
+  });
+  const ends: PacelineError[] = [];
+  const stream = transport.openStream(address, subscribePath, {
+    onResponse: () => {},
+    onEnd: (error) => ends.push(error),
+  });
+  stream.send(SubscribeRequest.encode({ start: { partition: 0 } }));
+  await until('the stream ends', 5000, () => ends.length === 1);
+  expect(ends[0]).toMatchObject({ reason: 'INTERNAL' });
+  expect(ends[0]?.message).not.toContain('secret');
+  expect(String(logged.at(-1)?.['error'])).toContain('secret of the feed');
+});
+
 test('what comes behind the frame that ended its stream is not stored', async () => {
   const conversation = 'g:behind';
   const body = Buffer.alloc(20);

@@ -1,7 +1,7 @@
 // The client's side of a subscription, without a stream: what it was told.
 import { onTestFinished } from 'vitest';
 import { Subscription } from '../../src/api/subscription.ts';
-import type { PacelineError } from '../../src/errors.ts';
+import { PacelineError } from '../../src/errors.ts';
 import {
   type ChatMessage,
   SubscribeRequest,
@@ -22,7 +22,10 @@ export class Subscriber {
         this.said.push(SubscribeResponse.decode(response));
         return this.hasRoom;
       },
-      fail: (error) => this.errors.push(error),
+      fail: (error) => {
+        if (!(error instanceof PacelineError)) throw error;
+        this.errors.push(error);
+      },
     });
     onTestFinished(() => this.subscription.close());
     this.subscription.take(SubscribeRequest.encode({ start }));

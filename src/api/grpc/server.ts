@@ -102,7 +102,7 @@ function streamHandler(
         streams.delete(fail);
         call.end();
       },
-      fail,
+      fail: (error) => fail(refusalOf(error, log)),
     });
     call.on('drain', () => stream.drained());
     call.on('data', (bytes: Buffer) => {
