@@ -58,6 +58,17 @@ describe('the store in LevelDB', () => {
     await again.close();
   });
 
+  it('is not begun anew where a file of LevelDB is missing', async () => {
+    const directory = temporaryDirectory();
+    const store = await openOutboxStore(directory);
+    await store.write({ ...nothing, puts: [message('g:a', 1)] }, { sync: true });
+    await store.close();
+    rmSync(join(directory, 'CURRENT'));
+    for (const _ of [1, 2]) {
+      await expect(openOutboxStore(directory)).rejects.toMatchObject({ reason: 'CORRUPT' });
+    }
+  });
+
   it('is refused to a second process by name', async () => {
     const directory = temporaryDirectory();
     const store = await openOutboxStore(directory);

@@ -1,6 +1,14 @@
 // Damage to the store's own rows, or batches that are missing: it does not open, says why, at every
 // start, and changes nothing.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -149,10 +157,71 @@ describe('a store does not open', () => {
   });
 });
 
+describe("a store whose LevelDB's files cannot be read does not open, and keeps them", () => {
+  const away = '.away';
+  const cases: [string, (database: string) => string, (file: string) => void, string][] = [
+    ['CURRENT is missing', currentOf, () => {}, 'CORRUPT'],
+    ['CURRENT cannot be opened', currentOf, (file) => symlinkSync(file, file), 'INTERNAL'],
+    ['its log cannot be opened', logOf, (file) => symlinkSync(file, file), 'INTERNAL'],
+    ['its log cannot be read', logOf, (file) => mkdirSync(file), 'INTERNAL'],
+  ];
+  describe.each([0, 1])('of database %i', (at) => {
+    test.each(cases)('where %s', async (_, fileOf, put, reason) => {
+      const directory = await sampleStore();
+      // The first opening makes tables of what was in the log.
+      await (await openStore({ directory })).close();
+      const store = await openStore({ directory });
+      await writeEntries(store, 1, new LogMaker(1).many(3));
+      const batch = store.createBatch();
+      batch.putRow(6, { key: Buffer.from('key'), value: Buffer.from('value') });
+      await store.write(batch);
+      await store.close();
+      const database = databasesOf(directory)[at] ?? '';
+      const file = fileOf(database);
+      renameSync(file, file + away);
+      put(file);
+      const files = readdirSync(database);
+      for (const _ of [1, 2]) {
+        await expect(openStore({ directory })).rejects.toMatchObject({ reason });
+      }
+      expect(readdirSync(database)).toEqual(files);
+      if (reason === 'INTERNAL') renameSync(file, `${file}.was`);
+      renameSync(file + away, file);
+      const again = await openStore({ directory });
+      expect((await again.recover(1)).log.entries.length).toBe(3);
+      expect((await again.recover(6)).log.entries.length).toBe(5);
+      expect(await again.getRows(6, [Buffer.from('key')])).toEqual([Buffer.from('value')]);
+      await again.close();
+    });
+  });
+
+  test('unless it was not made yet: then it is a new one', async () => {
+    const directory = await sampleStore();
+    const [database] = databasesOf(directory);
+    const made = readdirSync(database).filter((file) => /^(LOCK|LOG|MANIFEST)/.test(file));
+    for (const file of readdirSync(database)) {
+      if (!made.includes(file)) unlinkSync(join(database, file));
+    }
+    const [, state] = databasesOf(directory);
+    for (const file of readdirSync(state)) unlinkSync(join(state, file));
+    const store = await openStore({ directory });
+    expect(store.founding).toBeNull();
+    await store.close();
+  });
+});
+
+function currentOf(database: string): string {
+  return join(database, 'CURRENT');
+}
+
+function logOf(database: string): string {
+  const [log = ''] = readdirSync(database).filter((file) => file.endsWith('.log'));
+  return join(database, log);
+}
+
 /** One bit of what LevelDB has not flushed yet. */
 function flipInLog(database: string, at: number): void {
-  const [log] = readdirSync(database).filter((file) => file.endsWith('.log'));
-  const path = join(database, log ?? '');
+  const path = logOf(database);
   const bytes = readFileSync(path);
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
   writeFileSync(path, bytes);

@@ -1,7 +1,7 @@
 // An outbox's store in LevelDB, for one process at a time. Keys: `h` the head, `c` a conversation's chain, `m`
 // a message under its conversation and number.
 import { Level } from 'level';
-import { syncDirectories } from '../../directories.ts';
+import { checkDatabaseFiles, syncDirectories } from '../../directories.ts';
 import { PacelineError } from '../../errors.ts';
 import type {
   ChainRow,
@@ -26,19 +26,21 @@ const chunkRows = 100;
 const headKey = Buffer.from('h');
 const chains = { gt: Buffer.from('c'), lt: Buffer.from('d') };
 
-/** Created where it is missing; belongs to LevelDB alone. INTERNAL where another process has it. */
+/** Created where it is missing; belongs to LevelDB alone. INTERNAL where another process has it, CORRUPT where it is not whole. */
 export async function openOutboxStore(directory: string): Promise<OutboxStore> {
-  const db: Database = new Level<Buffer, Buffer>(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
   try {
+    await checkDatabaseFiles(directory);
+    // It opens itself, soon.
+    const db: Database = new Level<Buffer, Buffer>(directory, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+    });
     await db.open();
     await syncDirectories(directory);
+    return new LevelOutboxStore(db);
   } catch (error) {
     throw openError(directory, error);
   }
-  return new LevelOutboxStore(db);
 }
 
 class LevelOutboxStore implements OutboxStore {
@@ -123,6 +125,7 @@ function messageKey(conversation: string, clientSeq: number): Buffer {
 
 /** Level says the general thing first and LevelDB's own words in `cause`. */
 function openError(directory: string, error: unknown): PacelineError {
+  if (error instanceof PacelineError) return error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const message = `opening the outbox in ${directory} failed: ${String(cause)}`;
   return new PacelineError({ reason: 'INTERNAL', message });

@@ -1,6 +1,6 @@
 // The store in a directory, on two databases of LevelDB, each opened with one set of options.
 import { Level } from 'level';
-import { makeDirectory, pathIn, syncDirectories } from '../../directories.ts';
+import { checkDatabaseFiles, makeDirectory, pathIn, syncDirectories } from '../../directories.ts';
 import { PacelineError } from '../../errors.ts';
 import { randomBytes } from '../../hash.ts';
 import { causeCode, type Database, storageError } from '../database.ts';
@@ -73,6 +73,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
 }
 
 export async function openLevel(directory: string, options = logOptions): Promise<LevelDatabase> {
+  await checkDatabaseFiles(directory);
   const db = new Level<Buffer, Buffer>(directory, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
