@@ -36,6 +36,7 @@ import type { HoldBudget } from './holds.ts';
 import { Liveness } from './liveness.ts';
 import { LogTime } from './log-time.ts';
 import { membershipPayload, readMembership } from './membership-payload.ts';
+import { Notices } from './notices.ts';
 import { type MessagePage, type PageRequest, readPage } from './reader.ts';
 import { Replica } from './replica.ts';
 import { type ConversationPlace, type Extent, readExtent } from './source.ts';
@@ -80,6 +81,7 @@ export class Node implements TransportEvents {
   private readonly holdBudget: HoldBudget = { bytes: 0 };
   private readonly balance = new Balance((partition) => this.preferredLeader(partition));
   private readonly liveness: Liveness;
+  private readonly notices: Notices;
   private readonly startedMs: number;
   private timer: Timer | null = null;
   /** Peers whose processes are known to be dead. */
@@ -93,13 +95,14 @@ export class Node implements TransportEvents {
   private tellServing: (isServing: boolean) => void = () => {};
 
   constructor(deps: NodeDeps) {
-    const { config, store, transport, clock, randomBytes, onFatal } = deps;
+    const { config, store, transport, clock, randomBytes, log, onFatal } = deps;
     this.deps = deps;
     this.config = config;
     this.nodeIds = [...config.nodes.keys()].sort((a, b) => a - b);
     this.startedMs = clock.monotonicMs();
     this.placeOf = createPlaces(config.cluster.mapping);
     this.time = new LogTime(config.nodes.size);
+    this.notices = new Notices(log);
     this.liveness = new Liveness(
       this.nodeIds.filter((id) => id !== config.id),
       config.raft,
@@ -247,10 +250,8 @@ export class Node implements TransportEvents {
 
   onHello(hello: Hello): string | null {
     const refusal = this.founding.refuse(hello);
-    if (refusal !== null) {
-      this.deps.log('peer refused', { peer: hello.node, refusal });
-      return refusal;
-    }
+    this.notices.hello(hello.node, refusal);
+    if (refusal !== null) return refusal;
     this.follow(this.founding.take(hello));
     this.wakeSleepers(hello.node);
     return null;
@@ -336,6 +337,7 @@ export class Node implements TransportEvents {
   private tick(): void {
     const { clock } = this.deps;
     const nowMs = clock.monotonicMs();
+    this.notices.waiting(this.adopting ? '' : this.founding.waitingFor());
     this.time.take(this.config.id, clock.wallMs(), nowMs);
     if (this.liveness.tick(nowMs, this.replicas, this.nextTickMs)) this.turns.sayAlive();
     let replayBytes = 0;
