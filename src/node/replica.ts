@@ -328,7 +328,7 @@ export class Replica implements SequencingHost {
   private columnsOf({ payload }: LogEntry): CommandsHeader {
     const known = this.columns.get(payload);
     if (known !== undefined) return known;
-    const columns = decodeCommandsHeader(payloadHeader(payload));
+    const columns = decodeCommandsHeader(payloadHeader(payload), payloadCommands(payload).length);
     this.columns.set(payload, columns);
     return columns;
   }

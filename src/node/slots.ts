@@ -107,8 +107,8 @@ class OpenEntry {
 
   constructor(entry: LogEntry) {
     this.entry = entry;
-    this.columns = decodeCommandsHeader(payloadHeader(entry.payload));
     this.commands = payloadCommands(entry.payload);
+    this.columns = decodeCommandsHeader(payloadHeader(entry.payload), this.commands.length);
     const starts = [0];
     for (const length of this.columns.lengths) starts.push((starts.at(-1) ?? 0) + length);
     this.starts = starts;

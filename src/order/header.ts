@@ -102,8 +102,8 @@ export function encodeCommandsHeader(header: CommandsHeader): Uint8Array {
   return pack([version, ...columns, [...header.extras].flatMap(packExtra)]);
 }
 
-/** Total: bytes that are no header read as one without slots. */
-export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
+/** Total: bytes that are no header of so many bytes of commands read as one without slots. */
+export function decodeCommandsHeader(bytes: Uint8Array, commandBytes: number): CommandsHeader {
   const fields = unpackArray(bytes);
   if (fields === null || fields.length > 10) return createColumns();
   const [version] = fields;
@@ -115,6 +115,7 @@ export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
   if (!lengths || !seqs || !third || !idAheadMs || !idCounters) return createColumns();
   if (!shards || !previousBack || !previousSlots) return createColumns();
   if (columns.some((column) => column.length !== lengths.length)) return createColumns();
+  if (!isSplit(lengths, commandBytes)) return createColumns();
   const revs = isAhead ? third.map((ahead, slot) => ahead + (seqs[slot] ?? 0)) : third;
   const extras = unpackExtras(fields[9]);
   return {
@@ -128,6 +129,16 @@ export function decodeCommandsHeader(bytes: Uint8Array): CommandsHeader {
     previousSlots,
     extras,
   };
+}
+
+/** Whether commands of these lengths are all of so many bytes. */
+function isSplit(lengths: readonly number[], bytes: number): boolean {
+  let sum = 0;
+  for (const length of lengths) {
+    if (!Number.isInteger(length) || length < 0) return false;
+    sum += length;
+  }
+  return sum === bytes;
 }
 
 function packExtra([slot, extra]: [number, SlotExtra]): unknown[] {

@@ -98,14 +98,14 @@ export class Rows {
     commands: Uint8Array,
     onConversation?: (conversation: string) => void,
   ): void {
-    const columns = decodeCommandsHeader(header);
+    const columns = decodeCommandsHeader(header, commands.length);
     const { lengths, seqs, idAheadMs, shards, extras } = columns;
     // One for all: its numbers are copied.
     const place = { seq: 0, index, slot: 0 };
     let end = 0;
     for (let slot = 0; slot < lengths.length; slot++) {
       const start = end;
-      end = Math.min(start + (lengths[slot] ?? 0), commands.length);
+      end = start + (lengths[slot] ?? 0);
       const identity = readIdentity(commands, start, end);
       const seq = seqs[slot] ?? 0;
       const extra = extras.get(slot);

@@ -31,20 +31,31 @@ describe('columns', () => {
   test('are read as they were written', () => {
     fc.assert(
       fc.property(header, (columns) => {
-        expect(decodeCommandsHeader(encodeCommandsHeader(columns))).toEqual(columns);
+        const bytes = columns.lengths.reduce((sum, length) => sum + length, 0);
+        expect(decodeCommandsHeader(encodeCommandsHeader(columns), bytes)).toEqual(columns);
       }),
     );
   });
 
   test('of the first version have their revs as they stand', () => {
     const fields = [1, [300], [7], [9], [0], [1], [2], [3], [4]];
-    const columns = decodeCommandsHeader(pack(fields));
+    const columns = decodeCommandsHeader(pack(fields), 300);
     expect([columns.seqs, columns.revs]).toEqual([[7], [9]]);
   });
 
   test('of another version are none', () => {
     const fields = [3, [300], [7], [2], [0], [1], [2], [3], [4]];
-    expect(decodeCommandsHeader(pack(fields))).toEqual(createColumns());
+    expect(decodeCommandsHeader(pack(fields), 300)).toEqual(createColumns());
+  });
+
+  test.each([
+    ['more', [100, 201]],
+    ['fewer', [100, 199]],
+    ['negative', [400, -100]],
+    ['no whole', [100.5, 199.5]],
+  ])('of %s bytes than the commands have are none', (_, lengths) => {
+    const fields = [1, lengths, [7, 8], [9, 10], [0, 0], [1, 2], [2, 2], [3, 3], [4, 4]];
+    expect(decodeCommandsHeader(pack(fields), 300)).toEqual(createColumns());
   });
 
   test('take one byte for a rev where a conversation has messages alone', () => {
