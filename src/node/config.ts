@@ -40,8 +40,6 @@ export interface NodeLimits {
   readonly entryBytesTarget: number;
   /** Commands looked at together, so that one fetch serves them all. */
   readonly sequenceWindow: number;
-  /** One synced batch. */
-  readonly batchBytesMax: number;
   /** One frame to a peer, or one entry. */
   readonly frameBytesMax: number;
   readonly checkpointRowsMax: number;
@@ -62,7 +60,6 @@ export const defaultLimits: NodeLimits = {
   uncommittedBytesMax: 8 * 1024 * 1024,
   entryBytesTarget: 32 * 1024,
   sequenceWindow: 512,
-  batchBytesMax: 4 * 1024 * 1024,
   frameBytesMax: 1024 * 1024,
   checkpointRowsMax: 8000,
   checkpointBytesMax: 512 * 1024,
