@@ -55,6 +55,11 @@ export class AppendSession {
     this.endIfAnswered();
   }
 
+  /** The stream has ended: nothing is written any more. */
+  close(): void {
+    this.order.isClosed = true;
+  }
+
   private takeGroup(
     frame: RawFrame,
     raw: RawGroup,

@@ -48,6 +48,7 @@ function openAppendSession(node: Node, sink: StreamSink): ServerStream {
     drained: () => sink.resume(),
     close: () => {
       open = false;
+      session.close();
     },
   };
 }

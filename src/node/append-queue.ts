@@ -25,7 +25,7 @@ import {
   type Outcome,
   repeatOf,
 } from './groups.ts';
-import type { HeldCommand, Holds, WaitOver } from './holds.ts';
+import type { HeldCommand, Holds, Listener, WaitOver } from './holds.ts';
 import { outOfOrder } from './session-order.ts';
 import type { Decided } from './waits.ts';
 
@@ -271,10 +271,8 @@ class Pass {
     const held = holds.same(item);
     if (held === null || group.session?.isBroken(item.command.conversation)) return false;
     if (sequencer.judgeRepeat(item.command, draft) !== null) return false;
-    const slot = outcomes.length;
-    const { later } = group;
     const waits = this.heldOf(held.link);
-    const isTold = holds.join(held, (outcome) => later(slot, outcome));
+    const isTold = holds.join(held, listenerOf(group, outcomes.length));
     outcomes.push(isTold ? waits : noRoom(group, item, waits));
     return true;
   }
@@ -340,11 +338,9 @@ class Pass {
     const { holds } = this.host;
     const { link } = item.command;
     assert(link !== null, 'only links are held');
-    // Of the group nothing else is kept: its commands are views of their frame.
-    const { later } = group;
-    const tell = (outcome: Final) => later(slot, outcome);
     const waits = this.heldOf(link);
-    if (holds.add(item, link, verdict, this.host.nowMs(), tell)) return waits;
+    const listener = listenerOf(group, slot);
+    if (holds.add(item, link, verdict, this.host.nowMs(), listener)) return waits;
     return noRoom(group, item, waits);
   }
 
@@ -422,11 +418,19 @@ function unheld(item: Placed, verdict: Verdict): Verdict {
   return senderGap(item.command.link?.prev ?? 0, verdict.last);
 }
 
+/** Of the group nothing else is kept: its commands are views of their frame. */
+function listenerOf({ later, session }: Group, slot: number): Listener {
+  return {
+    tell: (outcome) => later(slot, outcome),
+    isGone: () => session?.isClosed ?? false,
+  };
+}
+
 /** A held command, by itself: its end goes to all who sent it. */
-function groupOf(partition: number, { placed, tell }: HeldCommand): Group {
+function groupOf(partition: number, { placed, listeners }: HeldCommand): Group {
   const end = (outcome: Outcome | undefined) => {
     if (outcome === undefined || outcome.kind === 'held') return;
-    for (const each of tell) each(outcome);
+    for (const { tell } of listeners) tell(outcome);
   };
   return {
     ...emptyGroup(partition),

@@ -11,7 +11,7 @@ export const holdLimits = {
   chainCommands: 64,
   chainBytes: 1024 * 1024,
   nodeBytes: 16 * 1024 * 1024,
-  /** Whom the end of one is told to: who sent it, and who repeated it. */
+  /** Whom the end of one is told to: who sent it, and who repeated it, on streams that stand. */
   tellings: 16,
   /** What one costs besides its bytes, in the node's count. */
   overheadBytes: 1024,
@@ -22,7 +22,12 @@ export interface HoldBudget {
   bytes: number;
 }
 
-export type Tell = (outcome: Final) => void;
+/** Who waits for the end of a held command. */
+export interface Listener {
+  readonly tell: (outcome: Final) => void;
+  /** Its stream has ended. */
+  readonly isGone: () => boolean;
+}
 
 export interface HeldCommand {
   readonly placed: Placed;
@@ -35,7 +40,7 @@ export interface HeldCommand {
   /** The end of its wait is the end of all that wait in its chain. */
   rejects: boolean;
   /** More than one where the same came again. */
-  readonly tell: Tell[];
+  listeners: readonly Listener[];
 }
 
 /** What goes, when it is asked for: nothing, where it went in the meantime. */
@@ -73,14 +78,21 @@ export class Holds {
   }
 
   /** Who repeats a held command is told of its end too. False: too many are. */
-  join(held: HeldCommand, tell: Tell): boolean {
-    if (held.tell.length >= holdLimits.tellings) return false;
-    held.tell.push(tell);
+  join(held: HeldCommand, listener: Listener): boolean {
+    const listeners = held.listeners.filter(({ isGone }) => !isGone());
+    if (listeners.length >= holdLimits.tellings) return false;
+    held.listeners = [...listeners, listener];
     return true;
   }
 
   /** False: there is no room for it. */
-  add(placed: Placed, link: Link, verdict: HeldVerdict, nowMs: number, tell: Tell): boolean {
+  add(
+    placed: Placed,
+    link: Link,
+    verdict: HeldVerdict,
+    nowMs: number,
+    listener: Listener,
+  ): boolean {
     const bytes = placed.command.bytes.length;
     const name = nameOf(link);
     const chain = this.chains.get(name) ?? { commands: [], bytes: 0 };
@@ -98,7 +110,7 @@ export class Holds {
       waitMs,
       rejects,
       isOver: false,
-      tell: [tell],
+      listeners: [listener],
     };
     const after = chain.commands.findIndex((each) => isAfter(each.link, link));
     chain.commands.splice(after < 0 ? chain.commands.length : after, 0, held);
@@ -181,7 +193,9 @@ export class Holds {
     for (const chain of [...this.chains.values()]) {
       const { commands } = chain;
       this.remove(chain, commands);
-      for (const { tell } of commands) for (const each of tell) each(refused(refusal));
+      for (const { listeners } of commands) {
+        for (const { tell } of listeners) tell(refused(refusal));
+      }
     }
   }
 

@@ -14,6 +14,8 @@ interface Broken {
 export class SessionOrder {
   private readonly broken = new Map<string, Broken>();
   private groups = 0;
+  /** The stream has ended: nobody hears of its commands any more. */
+  isClosed = false;
 
   /** Too many at once: the stream has to end. */
   get isOverfull(): boolean {
@@ -23,18 +25,24 @@ export class SessionOrder {
   /** The next one that came. */
   nextGroup(): GroupOrder {
     this.groups += 1;
-    return new GroupOrder(this.broken, this.groups);
+    return new GroupOrder(this, this.broken, this.groups);
   }
 }
 
 /** The order as one group has to keep it. */
 export class GroupOrder {
+  private readonly session: SessionOrder;
   private readonly broken: Map<string, Broken>;
   private readonly number: number;
 
-  constructor(broken: Map<string, Broken>, number: number) {
+  constructor(session: SessionOrder, broken: Map<string, Broken>, number: number) {
+    this.session = session;
     this.broken = broken;
     this.number = number;
+  }
+
+  get isClosed(): boolean {
+    return this.session.isClosed;
   }
 
   break(conversation: string): void {

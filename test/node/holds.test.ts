@@ -2,6 +2,7 @@
 // ended with the term.
 import { describe, expect, it } from 'vitest';
 import { holdLimits } from '../../src/node/holds.ts';
+import { SessionOrder } from '../../src/node/session-order.ts';
 import { command, group, Leader, submit } from './leader.ts';
 
 function link(
@@ -113,6 +114,25 @@ describe('what is held', () => {
     leader.commit();
     expect(all.map((each) => each.answer())).toEqual(all.map(() => ['seq 2']));
     expect(over.answer()).toEqual(['SENDER_GAP']);
+  });
+
+  it('counts nobody among them whose stream has ended', () => {
+    const leader = new Leader();
+    const streams = Array.from({ length: holdLimits.tellings }, () => new SessionOrder());
+    const same = (session: SessionOrder) => {
+      return group([link(2, 1, { key: 'k' })], { session: session.nextGroup() });
+    };
+    const all = streams.map(same);
+    submit(leader, ...all);
+    for (const stream of streams.slice(1)) stream.isClosed = true;
+    const again = streams.slice(1).map(() => same(new SessionOrder()));
+    const over = same(new SessionOrder());
+    submit(leader, ...again, over);
+    expect(again.map((each) => each.answer())).toEqual(again.map(() => ['held 0']));
+    expect(over.answer()).toEqual(['SENDER_GAP']);
+    submit(leader, group([link(1, 0)]));
+    leader.commit();
+    expect([all[0], ...again].map((each) => each?.answer())).toEqual(all.map(() => ['seq 2']));
   });
 
   it('is at most 1 MiB a chain and 16 MiB a node', () => {
