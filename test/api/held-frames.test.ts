@@ -1,11 +1,15 @@
-// What is held costs the node its own bytes, which it counts, and not those of the frame that it came in.
+// What is held costs the node its own bytes, which it counts, and not those of the frame that it came in; who has
+// gone does not wait for it.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../scripts/harness/until.ts';
 import { AppendSession } from '../../src/api/append-session.ts';
+import { streamPaths } from '../../src/api/streams.ts';
 import { systemClock } from '../../src/clock.ts';
-import { AppendSessionRequest } from '../../src/gen/proto.ts';
+import { AppendSessionRequest, AppendSessionResponse } from '../../src/gen/proto.ts';
+import { appendSessionPath } from '../../src/gen/services.ts';
+import { holdLimits } from '../../src/node/holds.ts';
 import { type Alone, startAlone } from './alone.ts';
 
 let alone: Alone;
@@ -45,4 +49,24 @@ test('a frame is let go while a command of it waits for its predecessor', async 
   await until('the next is answered', 5000, () => answers === 3);
   collectGarbage();
   expect(frame.deref()).toBeUndefined();
+});
+
+test('a stream that has ended is not counted among those that wait for a held command', async () => {
+  const open = streamPaths.get(appendSessionPath);
+  const held = { conversation: 'g:again', sender: 's', key: 'k', clientSeq: 2, prevClientSeq: 1 };
+  const policy = { conversation: 'g:again', sender: 's', setPolicy: { gapWaitMs: 60_000 } };
+  for (let i = 0; i <= holdLimits.tellings + 1; i++) {
+    const answers: Buffer[] = [];
+    const stream = open?.(alone.node, {
+      write: (response) => answers.push(response) > 0,
+      ...{ pause: () => {}, resume: () => {}, end: () => {}, fail: () => {} },
+    });
+    const commands = i === 0 ? [policy] : [held];
+    stream?.take(AppendSessionRequest.encode({ frame: 1, groups: [{ partition: 0, commands }] }));
+    await until('it is answered', 5000, () => answers.length === 1);
+    stream?.close();
+    const { groups } = AppendSessionResponse.decode(answers[0] ?? Buffer.alloc(0));
+    const [result] = groups[0]?.results ?? [];
+    expect([i, result?.error?.reason]).toEqual([i, undefined]);
+  }
 });
