@@ -1,5 +1,6 @@
 // The event within an AppendCommand (proto: fields 16 to 20), read and checked. Canonical as the command
 // itself: ascending fields, minimal varints, no defaults.
+import { isUtf8 } from 'node:buffer';
 import type { Refusal } from './errors.ts';
 
 /** As in the proto: 0 = the default. */
@@ -61,9 +62,11 @@ function eventOf(number: number, parts: Parts): CommandEvent | Refusal {
     case field.registerDevice: {
       const device = parts.texts.get(1) ?? '';
       if (hasOther(parts, 0, 1)) return bad('register_device', 'a field is not known');
-      if (device !== '' && device.length <= deviceBytesMax)
-        return { kind: 'register-device', device };
-      return { ...bad('device', 'device has 1 to 64 bytes'), limit: deviceBytesMax };
+      if (device === '' || device.length > deviceBytesMax)
+        return { ...bad('device', 'device has 1 to 64 bytes'), limit: deviceBytesMax };
+      // Nobody could decode it again who reads the log.
+      if (!isUtf8(Buffer.from(device, 'latin1'))) return bad('device', 'device is not valid UTF-8');
+      return { kind: 'register-device', device };
     }
     default:
       return bad('gap_marker', 'gap markers are written by the leader only');

@@ -83,6 +83,16 @@ describe('limits, each named with its field', () => {
       expect(refusal(given)).toMatchObject({ reason, field: name });
     }
   });
+
+  test('the text of an event that is not UTF-8 is refused: no reader could decode it again', () => {
+    for (const broken of ['ff', 'c3', 'eda080', '61c0af', 'f5808080']) {
+      const device = wire([1, Buffer.from(broken, 'hex')]);
+      const given = wire([1, text('s:alice')], sender, [19, device]);
+      const message = 'device is not valid UTF-8';
+      expect(refusal(given)).toMatchObject({ reason: 'BAD_COMMAND', field: 'device', message });
+    }
+    taken(encode({ conversation: 's:alice', registerDevice: { device: 'téléphone\0' } }));
+  });
 });
 
 describe('chains and events', () => {
