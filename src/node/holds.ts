@@ -228,6 +228,7 @@ function isAfter(one: Link, other: Link): boolean {
   return one.epoch === other.epoch ? one.clientSeq > other.clientSeq : one.epoch > other.epoch;
 }
 
+/** With a length: senders and devices are of any characters. */
 function nameOf({ chain, device }: Link): string {
-  return `${chain}\0${device}`;
+  return `${chain.length}\0${chain}${device}`;
 }

@@ -68,6 +68,29 @@ describe('what is held', () => {
     expect(leader.log.flatMap(({ commands }) => commands)).toHaveLength(2);
   });
 
+  it('is of its own sender and device alone, whatever characters their names have', () => {
+    const leader = new Leader();
+    const own = (sender: string, device: string, clientSeq: number, prevClientSeq: number) => {
+      const body = Buffer.from(sender);
+      const chain = { conversation: 'g:a', sender, device, clientSeq, prevClientSeq };
+      return command({ ...chain, body });
+    };
+    const waits = group([own('s', 'd\0', 3, 2)]);
+    submit(leader, waits);
+    const first = own('s\0d', '', 5, 0);
+    const { link: other } = first.command;
+    expect(other && leader.holds.inChain(other)).toEqual([]);
+    const others = group([first]);
+    submit(leader, others);
+    leader.commit();
+    expect([waits.answer(), others.answer()]).toEqual([['held 0'], ['seq 1']]);
+    const same = group([own('s', 'd\0', 5, 0)]);
+    submit(leader, same);
+    leader.commit();
+    leader.waits.confirmed(leader.rounds);
+    expect([waits.answer(), same.answer()]).toEqual([['CHAIN_PASSED'], ['seq 2']]);
+  });
+
   it('hears its full verdict in the end: a number that another one took is not stored twice', () => {
     const leader = new Leader();
     const held = group([link(3, 2, { key: 'a', body: 'same' })]);
