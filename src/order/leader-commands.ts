@@ -6,8 +6,8 @@ import type { Due } from './rows.ts';
 
 /** In the place of what is missing before `link`, of the same sender. */
 export function encodeGapMarker(command: Command, link: Link, after: number): Command {
-  const { conversation, sender } = AppendCommand.decode(command.bytes);
-  const { device, epoch, clientSeq: before } = link;
+  const { conversation, sender, device } = AppendCommand.decode(command.bytes);
+  const { epoch, clientSeq: before } = link;
   const gapMarker = {
     ...(device === '' ? {} : { device }),
     ...(epoch === 0 ? {} : { epoch }),

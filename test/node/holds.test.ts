@@ -1,6 +1,7 @@
 // Links that wait for their predecessor: told at once, stored behind it in the same entry, bounded, and
 // ended with the term.
 import { describe, expect, it } from 'vitest';
+import { AppendCommand } from '../../src/gen/proto.ts';
 import { holdLimits } from '../../src/node/holds.ts';
 import { SessionOrder } from '../../src/node/session-order.ts';
 import { command, group, Leader, submit } from './leader.ts';
@@ -218,6 +219,15 @@ describe('the end of a wait', () => {
     submit(leader, late);
     leader.commit();
     expect(late.answer()).toEqual(['seq 3 late for 2']);
+  });
+
+  it('leaves a mark that names the device as its sender wrote it', () => {
+    const leader = new Leader();
+    submit(leader, group([deviceLink('téléphone', 3, 2)]));
+    leader.tick(waitMs);
+    const [marker = Buffer.alloc(0)] = leader.log.flatMap(({ commands }) => commands);
+    const { device } = AppendCommand.decode(marker).gapMarker ?? {};
+    expect(device).toBe('téléphone');
   });
 
   it('ends for what is held before it too, and not for what waits behind another gap', () => {
