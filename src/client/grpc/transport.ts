@@ -15,6 +15,9 @@ const channelOptions = {
   'grpc.enable_http_proxy': 0,
 } as const;
 
+/** What grpc-js cannot say on the wire it would throw where nobody catches it. */
+const deadlineMaxMs = 24 * 60 * 60 * 1000;
+
 const identity = (bytes: Buffer) => bytes;
 
 /** grpc-js waits for a node that takes connections and says nothing, such as a stopped process, for 20 s. */
@@ -96,7 +99,7 @@ function call<Request, RequestInput, Response, ResponseInput>(
       identity,
       (bytes: Buffer) => rpc.response.decode(bytes),
       rpc.request.encode(request),
-      { deadline: Date.now() + timeoutMs },
+      { deadline: Date.now() + Math.min(timeoutMs, deadlineMaxMs) },
       (error: ServiceError | null, response?: Response) => {
         if (error === null && response !== undefined) resolve(response);
         else reject(new PacelineError(error === null ? noAnswer : refusalOfCall(error)));
