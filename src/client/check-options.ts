@@ -1,5 +1,5 @@
 // What callers without types may get wrong as they connect: a string of servers would be dialled letter by letter.
-import { refused } from './check-value.ts';
+import { checkAmount, checkServer, refused } from './check-value.ts';
 import type { ClientOptions } from './types.ts';
 
 type Checked = Omit<ClientOptions, 'transport' | 'clock' | 'random'>;
@@ -27,17 +27,7 @@ function checkServers(servers: readonly string[] | undefined): void {
   if (!Array.isArray(servers) || servers.length === 0) {
     throw bad('servers', 'is not an array of one HOST:PORT at least');
   }
-  for (const server of servers) {
-    const port = /^[^\s,]+:(\d{1,5})$/.exec(String(server))?.[1];
-    if (port !== undefined && Number(port) <= 65_535) continue;
-    throw refused('BAD_REQUEST', 'servers', `servers: "${server}" is not HOST:PORT`);
-  }
-}
-
-/** No end at all may be meant. */
-function checkAmount(field: string, value: unknown): void {
-  if (typeof value === 'number' && value >= 0) return;
-  throw bad(field, 'is not a number from 0 on');
+  for (const server of servers) checkServer('servers', server);
 }
 
 function bad(field: string, problem: string) {

@@ -1,6 +1,13 @@
 // What can be said of a read before any node is asked: on the wire a limit of 1.5 is 1, one of 0 is 100, and a
 // direction that is none is forward. Beyond a limit the reason is the node's.
-import { checkConversation, checkNumber, checkText, checkWord, refused } from './check-value.ts';
+import {
+  checkConversation,
+  checkNumber,
+  checkServer,
+  checkText,
+  checkWord,
+  refused,
+} from './check-value.ts';
 import type { Read } from './reads.ts';
 
 const pageMax = 1000;
@@ -20,7 +27,7 @@ export function checkRead(read: Read): void {
   checkWord('BAD_REQUEST', 'level', read.level, ['linearizable', 'at-least', 'eventual']);
   if (limit !== undefined) checkLimit(limit);
   if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
-  if (server !== undefined) checkText('BAD_REQUEST', 'server', server);
+  if (server !== undefined) checkServer('server', server);
   if (token !== undefined && !(token instanceof Uint8Array)) {
     throw refused('BAD_REQUEST', 'read_token', 'read_token is not a Uint8Array');
   }

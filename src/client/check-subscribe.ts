@@ -3,8 +3,10 @@
 import {
   checkConversation,
   checkNumber,
+  checkServer,
   checkSignal,
   checkText,
+  checkWord,
   refused,
   uint32Max,
 } from './check-value.ts';
@@ -15,6 +17,9 @@ const windowMax = 1_000_000;
 
 /** Throws PacelineError with the field. */
 export function checkSubscribe(subscribe: Subscribe): void {
+  if (typeof subscribe !== 'object' || subscribe === null) {
+    throw refused('BAD_REQUEST', 'subscribe', 'what to subscribe to is an object');
+  }
   if ('conversation' in subscribe) {
     checkConversation(subscribe.conversation);
     checkNumber('after_seq', subscribe.afterSeq, 'BAD_REQUEST');
@@ -31,11 +36,13 @@ export function checkSubscribe(subscribe: Subscribe): void {
     checkNumber('partition', subscribe.partition ?? null, 'BAD_REQUEST', uint32Max);
     checkNumber('after_index', subscribe.afterIndex, 'BAD_REQUEST');
   } else throw refused('BAD_REQUEST', 'conversation', 'no conversation and no partition is given');
-  const { window = 1, viewer, signal } = subscribe;
+  const { window = 1, viewer, prefer, server, signal } = subscribe;
   if (!Number.isInteger(window) || window < 1 || window > windowMax) {
     const message = `window is not an integer from 1 to ${windowMax}`;
     throw refused('BAD_REQUEST', 'window', message, windowMax);
   }
   if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
+  checkWord('BAD_REQUEST', 'prefer', prefer, ['leader', 'any']);
+  if (server !== undefined) checkServer('server', server);
   if (signal !== undefined) checkSignal(signal);
 }

@@ -26,6 +26,19 @@ export function checkNumber(
   throw refused(reason, field, `${field} is not an integer from 0 to ${most}`);
 }
 
+/** Where a node listens. */
+export function checkServer(field: string, server: unknown): void {
+  const port = /^[^\s,]+:(\d{1,5})$/.exec(String(server))?.[1];
+  if (typeof server === 'string' && port !== undefined && Number(port) <= 65_535) return;
+  throw refused('BAD_REQUEST', field, `${field}: "${server}" is not HOST:PORT`);
+}
+
+/** No end at all may be meant. */
+export function checkAmount(field: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0) return;
+  throw refused('BAD_REQUEST', field, `${field} is not a number from 0 on`);
+}
+
 export function checkSignal(signal: AbortSignal): void {
   const isSignal = typeof signal?.addEventListener === 'function' && 'aborted' in signal;
   if (!isSignal) throw refused('BAD_REQUEST', 'signal', 'signal is not an AbortSignal');

@@ -5,7 +5,7 @@ import type { GetStatusResponse } from '../gen/proto.ts';
 import { rpcs } from '../gen/services.ts';
 import type { Append, Appended } from './append.ts';
 import { Appends } from './appends.ts';
-import { checkText } from './check-value.ts';
+import { checkAmount, checkNumber, checkServer, checkText, uint32Max } from './check-value.ts';
 import type { EventAppend, Policy } from './event-append.ts';
 import type { Message, Page } from './message.ts';
 import { PartitionMap } from './partition-map.ts';
@@ -48,26 +48,24 @@ export class PacelineClient {
    * was stored before the deadline; OUTCOME_UNKNOWN where that cannot be said. An abort ends with
    * the signal's reason where the message was not sent yet, else with OUTCOME_UNKNOWN.
    */
-  append(append: Append, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Appended> {
+  append(append: Append, options?: { readonly signal?: AbortSignal }): Promise<Appended> {
+    const signal = options?.signal;
     return new Promise((resolve, reject) => this.appends.start(append, resolve, reject, signal));
   }
 
   /** Replaces the conversation's policy. Errors: those of `append`. */
   setPolicy(change: EventOf<{ readonly policy: Policy }>): Promise<Appended> {
-    const { policy, ...rest } = change;
-    return this.startEvent({ ...rest, event: { kind: 'policy', policy } });
+    return this.startEvent({ ...change, event: { kind: 'policy', policy: change?.policy } });
   }
 
   /** Shows a pending message. Errors: NOT_PENDING where it was ended before; those of `append`. */
   release(change: EventOf<{ readonly seq: number }>): Promise<Appended> {
-    const { seq, ...rest } = change;
-    return this.startEvent({ ...rest, event: { kind: 'release', seq } });
+    return this.startEvent({ ...change, event: { kind: 'release', seq: change?.seq } });
   }
 
   /** Ends a pending message that is never shown. Errors: as `release`. */
   reject(change: EventOf<{ readonly seq: number }>): Promise<Appended> {
-    const { seq, ...rest } = change;
-    return this.startEvent({ ...rest, event: { kind: 'reject', seq } });
+    return this.startEvent({ ...change, event: { kind: 'reject', seq: change?.seq } });
   }
 
   /**
@@ -164,23 +162,32 @@ export class PacelineClient {
     }
   }
 
-  /** What one node says of itself. Errors: UNREACHABLE. */
+  /** What one node says of itself. Errors: bad input; UNREACHABLE. */
   status(server: string, timeoutMs: number): Promise<GetStatusResponse> {
     const { transport } = this.options;
-    return this.unlessClosing(() => transport.call(server, rpcs.getStatus, {}, timeoutMs));
+    return this.unlessClosing(() => {
+      checkServer('server', server);
+      checkAmount('timeoutMs', timeoutMs);
+      return transport.call(server, rpcs.getStatus, {}, timeoutMs);
+    });
   }
 
   /**
    * Gives the leadership of a partition to a node; asked of the server that leads it.
-   * Errors: UNREACHABLE, NOT_LEADER, NO_SUCH_PARTITION, BAD_REQUEST, BUSY, NOT_CAUGHT_UP.
+   * Errors: bad input; UNREACHABLE, NOT_LEADER, NO_SUCH_PARTITION, BAD_REQUEST, BUSY, NOT_CAUGHT_UP.
    */
   async transferLeadership(
     server: string,
-    { partition, node }: { readonly partition: number; readonly node: number },
+    to: { readonly partition: number; readonly node: number },
     timeoutMs: number,
   ): Promise<void> {
     const { transport } = this.options;
+    const { partition, node } = to ?? {};
     await this.unlessClosing(() => {
+      checkServer('server', server);
+      checkNumber('partition', partition ?? null, 'BAD_REQUEST', uint32Max);
+      checkNumber('node', node ?? null, 'BAD_REQUEST', uint32Max);
+      checkAmount('timeoutMs', timeoutMs);
       return transport.call(server, rpcs.transferLeadership, { partition, node }, timeoutMs);
     });
   }
@@ -203,8 +210,10 @@ export class PacelineClient {
     this.options.transport.close();
   }
 
-  private unlessClosing<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    return this.closing ? Promise.reject(closedError()) : ask();
+  /** What `ask` throws is a rejection, too. */
+  private async unlessClosing<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    if (this.closing) throw closedError();
+    return ask();
   }
 
   private startEvent(append: EventAppend): Promise<Appended> {

@@ -99,14 +99,16 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private index: number;
   private slot = -1;
 
-  constructor(subscribe: Subscribe, deps: SubscriptionDeps) {
+  constructor(asked: Subscribe, deps: SubscriptionDeps) {
+    const refusal = refusalOf(asked);
+    // What is refused may be no object at all.
+    const subscribe = refusal === null ? asked : { partition: 0 };
     this.subscribe = subscribe;
     this.deps = deps;
     this.window = subscribe.window ?? windowDefault;
     const isConversation = 'conversation' in subscribe;
     this.rev = isConversation ? (subscribe.afterRev ?? 0) : 0;
     this.index = isConversation ? 0 : (subscribe.afterIndex ?? 0);
-    const refusal = refusalOf(subscribe);
     if (refusal !== null || subscribe.signal?.aborted) this.end(refusal);
     else this.begin();
   }

@@ -55,7 +55,9 @@ const badReads: readonly (readonly [unknown, object])[] = [
   ),
   ...[null, 'foo', 2].map((level) => [{ conversation, level }, badRequest('level')] as const),
   [{ conversation, viewer: 5 }, badRequest('viewer')],
-  [{ conversation, server: 7400 }, badRequest('server')],
+  ...[null, 7400, '', 'garbage'].map(
+    (server) => [{ conversation, server }, badRequest('server')] as const,
+  ),
   [{ conversation, token: 'abc' }, badRequest('read_token')],
 ];
 

@@ -29,7 +29,7 @@ const notNumbers = [null, '5', 5n, Number.NaN, -1, 1.5, 2 ** 53];
 const badName = ['BAD_CONVERSATION', 'conversation'] as const;
 const badRequest = (field: string) => ['BAD_REQUEST', field] as const;
 
-const bad: readonly (readonly [object, readonly [string, string]])[] = [
+const bad: readonly (readonly [unknown, readonly [string, string]])[] = [
   ...['', 'lobby', undefined, null, 5].map((name) => [{ conversation: name }, badName] as const),
   [{ conversation: '', prefer: 'leader' }, badName],
   [{}, badRequest('conversation')],
@@ -45,6 +45,11 @@ const bad: readonly (readonly [object, readonly [string, string]])[] = [
     (window) => [{ conversation, window }, badRequest('window')] as const,
   ),
   [{ conversation, afterSeq: 3, afterRev: 5 }, badRequest('after_rev')],
+  ...[undefined, null, 'g:a', 5].map((none) => [none, badRequest('subscribe')] as const),
+  ...[null, 'first', 1].map((prefer) => [{ conversation, prefer }, badRequest('prefer')] as const),
+  ...[null, '', 7400, 'garbage', 'a:b', '127.0.0.1:99999'].map(
+    (server) => [{ conversation, server }, badRequest('server')] as const,
+  ),
   [{ conversation, viewer: 5 }, badRequest('viewer')],
   [{ conversation, signal: {} }, badRequest('signal')],
 ];
@@ -63,6 +68,12 @@ test.each(bad)('%o is refused: %s', async (subscribe, [reason, field]) => {
     expect(opened).toHaveLength(streams);
     await client.close();
   }
+});
+
+test('messages without anything to follow are refused by the first of them', async () => {
+  const { client } = open();
+  const next = client.messages(undefined as unknown as Subscribe).next();
+  await expect(next).rejects.toMatchObject({ reason: 'BAD_REQUEST', field: 'subscribe' });
 });
 
 test('a window too wide is refused with the limit', async () => {
