@@ -111,7 +111,7 @@ function parseThread(text: string, tenant: Buffer, rest: string): ConversationNa
   const parentBytes = unescapeId(parentText, limits.nameBytes);
   if (!Buffer.isBuffer(parentBytes)) return parentBytes;
   const parent = parseConversation(parentBytes.toString('latin1'));
-  if (isBadName(parent)) return { problem: `parent: ${parent.problem}` };
+  if (isBadName(parent)) return { ...parent, problem: `parent: ${parent.problem}` };
   if (parent.text !== parentBytes.toString('latin1')) return { problem: 'parent is not canonical' };
   const canonical = canonicalBytes(tenant, 'h', [parentBytes, Buffer.from(seqText)]);
   return {

@@ -15,6 +15,7 @@ const names = [
   ['lobby', {}],
   [`g:${'x'.repeat(129)}`, { limit: 128 }],
   [`g:${'x'.repeat(600)}`, { limit: 512 }],
+  [`h:g%3A${'x'.repeat(129)}~1`, { limit: 128 }],
 ] as const;
 
 describe.each(names)('%s', (conversation, limit) => {
