@@ -30,7 +30,7 @@ export interface Read {
   readonly viewer?: string;
   /** Ask this server only. */
   readonly server?: string;
-  /** A read token of another client. */
+  /** A read token of another client: the page is not older than that either. */
   readonly token?: Uint8Array;
 }
 
@@ -69,8 +69,14 @@ export class Reads {
     const deadlineMs = clock.monotonicMs() + readTimeoutMs;
     await this.map.ensure(deadlineMs);
     const { text, partition } = this.map.locate(read.conversation);
-    const request = requestOf(read, text, read.token ?? this.tokens.get(partition));
-    const response = await this.call(rpcs.read, request, deadlineMs, read.server);
+    const ask = (token?: Uint8Array) => {
+      return this.call(rpcs.read, requestOf(read, text, token), deadlineMs, read.server);
+    };
+    const own = this.tokens.known(partition);
+    let response = await ask(read.token ?? own?.token);
+    // Which of two tokens is the newer only a node can tell: by how far it had applied.
+    const isOlder = own !== undefined && response.appliedIndex.toNumber() < own.index;
+    if (isOlder && read.level !== 'eventual') response = await ask(own.token);
     this.tokens.learn(partition, response.appliedIndex.toNumber(), response.readToken);
     return toPage(response);
   }
