@@ -53,7 +53,7 @@ export async function status(flags: StatusFlags): Promise<void> {
 
 /** Errors: UNREACHABLE where no node answers. */
 export async function clusterStatus(
-  client: PacelineClient,
+  client: Pick<PacelineClient, 'status'>,
   servers: readonly string[],
 ): Promise<ClusterStatus> {
   const answers = new Map<string, GetStatusResponse>();
@@ -120,7 +120,8 @@ function nodesOf(first: GetStatusResponse, answers: readonly GetStatusResponse[]
 
 function partitionsOf(answers: readonly GetStatusResponse[]): PartitionStatus[] {
   const byPartition = new Map<number, { node: number; replica: StatusReplica }[]>();
-  for (const { node, replicas } of answers) {
+  // By id: answers come in the order in which nodes were fast.
+  for (const { node, replicas } of [...answers].sort((a, b) => a.node - b.node)) {
     for (const replica of replicas) {
       const known = byPartition.get(replica.partition) ?? [];
       byPartition.set(replica.partition, [...known, { node, replica }]);
@@ -156,7 +157,8 @@ function sayStatus({ nodes, partitions }: ClusterStatus): void {
   say('');
   const lines = partitions.map(({ id, leader, term, commit, ready, replicas }) => {
     const led = leader === null ? 'none' : `node ${leader}${ready ? '' : ' (not ready)'}`;
-    const lag = replicas.map(({ node, lag: by }) => `${node}:${by}`).join(' ');
+    const lags = new Map(replicas.map(({ node, lag }) => [node, lag]));
+    const lag = nodes.map(({ id: node }) => `${node}:${lags.get(node) ?? '-'}`).join(' ');
     return [id, led, term, commit, lag];
   });
   say(table([['partition', 'leader', 'term', 'commit', 'lag by node'], ...lines]));
