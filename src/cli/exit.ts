@@ -10,6 +10,9 @@ const unreachable: ReadonlySet<string> = new Set([
   'OUTCOME_UNKNOWN',
 ]);
 
+/** Of the command line itself, also where only the cluster can tell. */
+const misused: ReadonlySet<string> = new Set(['BAD_REQUEST', 'NO_SUCH_PARTITION']);
+
 /** How grpc-js says it, with what it had got done by then. */
 const deadline = /Deadline exceeded after ([\d.]+)s(?:,.*)?/;
 
@@ -18,6 +21,6 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof PacelineError)) throw error;
   note(`${error.reason}: ${error.message.replace(deadline, 'no answer within $1 s')}`);
-  if (error.reason === 'BAD_REQUEST') return 2;
+  if (misused.has(error.reason)) return 2;
   return unreachable.has(error.reason) ? 3 : 1;
 }

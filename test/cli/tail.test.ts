@@ -130,9 +130,9 @@ describe('tail', () => {
     expect(running.stderr).toBe('IN_FUTURE: there is no seq 500 yet, the newest is 4\n');
   });
 
-  it('refuses a partition that is not there: exit code 1', async () => {
+  it('refuses a partition that is not there: exit code 2', async () => {
     const running = tail('--partition', '16');
-    expect(await running.end()).toBe(1);
+    expect(await running.end()).toBe(2);
     expect(running.stderr).toContain('NO_SUCH_PARTITION: there is no partition 16');
   });
 });

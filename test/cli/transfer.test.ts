@@ -35,7 +35,7 @@ describe('paceline transfer', () => {
   });
 
   it.each([
-    ['9', '1', 1, 'there is no partition 9, they are 0 to 3'],
+    ['9', '1', 2, 'there is no partition 9, they are 0 to 3'],
     ['0', '8', 2, 'there is no node 8, the cluster has 1, 2, 3'],
     ['0', 'x', 2, 'node'],
     ['-1', '1', 2, ''],
