@@ -130,11 +130,10 @@ export function placeOf(text: string): { readonly host: string; readonly port: n
 }
 
 function address(field: string, text: string): string {
-  const match = /^([^=,\s]+):(\d{1,5})$/.exec(text);
-  if (match === null || Number(match[2]) > 65_535) {
-    throw bad(field, `"${text}" is not HOST:PORT`);
-  }
-  return text;
+  if (!/^[^=,\s]+:\d+$/.test(text)) throw bad(field, `"${text}" is not HOST:PORT`);
+  const { port } = placeOf(text);
+  if (port >= 1 && port <= 65_535) return text;
+  throw bad(field, `"${text}" has port ${port}, it must be 1 to 65535`);
 }
 
 function whole(field: string, value: unknown, min: number, max: number): number {

@@ -69,6 +69,9 @@ describe('settings of serve', () => {
     [{ id: 2, peers: '1=127.0.0.1:7401' }, 'peers does not name node 2'],
     [{ peers: '2=127.0.0.1=x:1' }, 'peers "127.0.0.1=x:1" is not HOST:PORT'],
     [{ peers: '127.0.0.1:1' }, 'peers "127.0.0.1:1" is not ID=HOST:PORT'],
+    [{ peers: '1=127.0.0.1:70000' }, '"127.0.0.1:70000" has port 70000, it must be 1 to 65535'],
+    [{ peers: '1=127.0.0.1:0' }, 'peers "127.0.0.1:0" has port 0, it must be 1 to 65535'],
+    [{ listen: '127.0.0.1:123456' }, 'listen "127.0.0.1:123456" has port 123456, it must be 1'],
     [{ dedupeWindowMs: 5 }, 'dedupe-window-ms is 5, it must be 1000 to 35184372088832'],
   ])('%j', (more, message) => {
     expect(() => serveSettings({ ...flags, ...more })).toThrow(message);
