@@ -34,7 +34,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     random: Math.random,
   });
   const onFatal = (error: Error) => {
-    log('fatal', { error: error.stack });
+    log('fatal', { error: error.stack }, 'fatal');
     process.exit(1);
   };
   const machine = { clock: systemClock, random: Math.random, randomBytes };
@@ -43,7 +43,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
   await listen(server, config.address);
   log('listening', { address: config.address });
   const told = otherAddress(config);
-  if (told !== '') log('peers names this node by another address than --listen', { peers: told });
+  if (told !== '')
+    log('peers names this node by another address than --listen', { peers: told }, 'warn');
   const stop = once(async () => {
     log('stopping', {});
     await node.stop();

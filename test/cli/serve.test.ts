@@ -95,6 +95,23 @@ describe('settings of serve', () => {
   });
 });
 
+describe('serve --log-level warn', () => {
+  it('says what needs somebody to look, and nothing else', async () => {
+    const port = await freePorts(2);
+    const peers = `1=127.0.0.1:${port + 1}`;
+    const at = ['--listen', `127.0.0.1:${port}`, '--peers', peers, '--data', `${directory}/warn`];
+    const node = new Running(
+      ['serve', '--id', '1', '--cluster', 'c', ...at, '--log-level', 'warn'],
+      null,
+    );
+    await node.until(() => node.stderr.endsWith('\n'));
+    await node.end('SIGTERM');
+    const line: unknown = JSON.parse(node.stderr);
+    const msg = 'peers names this node by another address than --listen';
+    expect(line).toMatchObject({ level: 40, node: 1, msg });
+  });
+});
+
 describe('serve that cannot start says why in one line, and ends with 2', () => {
   const own = ['serve', '--id', '1', '--cluster', 'c'];
 

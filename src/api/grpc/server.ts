@@ -18,7 +18,7 @@ import { serveHealth } from './health.ts';
 import { serveReflection } from './reflection.ts';
 import { toStatus } from './status.ts';
 
-type Log = (event: string, facts: Readonly<Record<string, unknown>>) => void;
+type Log = (event: string, facts: Readonly<Record<string, unknown>>, level: 'warn') => void;
 
 /** The server's pings only find connections whose other end is gone, so they may be rare. */
 const serverOptions = {
@@ -75,7 +75,7 @@ function unaryHandler(method: UnaryMethod, log: Log): handleUnaryCall<Buffer, Bu
 
 function refusalOf(error: unknown, log: Log): Refusal {
   if (error instanceof PacelineError) return error;
-  log('internal error', { error: error instanceof Error ? error.stack : String(error) });
+  log('internal error', { error: error instanceof Error ? error.stack : String(error) }, 'warn');
   return { reason: 'INTERNAL', message: 'internal error, logged by the node' };
 }
 
