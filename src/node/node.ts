@@ -51,7 +51,7 @@ export interface NodeDeps {
   readonly random: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   /** Events worth a line, for operators; never a body, a key or a user's id. */
-  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>, level?: 'warn') => void;
   /** The node can keep no promise any more: the process has to end. */
   readonly onFatal: (error: Error) => void;
 }
@@ -100,9 +100,9 @@ export class Node implements TransportEvents {
     this.config = config;
     this.nodeIds = [...config.nodes.keys()].sort((a, b) => a - b);
     this.startedMs = clock.monotonicMs();
+    this.notices = new Notices(deps.log, this.startedMs);
     this.placeOf = createPlaces(config.cluster.mapping);
     this.time = new LogTime(config.nodes.size);
-    this.notices = new Notices(log);
     this.liveness = new Liveness(
       this.nodeIds.filter((id) => id !== config.id),
       config.raft,
@@ -250,8 +250,11 @@ export class Node implements TransportEvents {
 
   onHello(hello: Hello): string | null {
     const refusal = this.founding.refuse(hello);
-    this.notices.hello(hello.node, refusal);
-    if (refusal !== null) return refusal;
+    if (refusal !== null) {
+      this.notices.refused(hello.node, refusal);
+      return refusal;
+    }
+    this.notices.letIn(hello.node);
     this.follow(this.founding.take(hello));
     this.wakeSleepers(hello.node);
     return null;
@@ -337,7 +340,6 @@ export class Node implements TransportEvents {
   private tick(): void {
     const { clock } = this.deps;
     const nowMs = clock.monotonicMs();
-    this.notices.waiting(this.adopting ? '' : this.founding.waitingFor());
     this.time.take(this.config.id, clock.wallMs(), nowMs);
     if (this.liveness.tick(nowMs, this.replicas, this.nextTickMs)) this.turns.sayAlive();
     let replayBytes = 0;
@@ -350,6 +352,7 @@ export class Node implements TransportEvents {
     this.turns.tick();
     this.balance.tick(nowMs, this.replicas, (peer) => this.isConnected(peer));
     this.replayIsTooLong = replayBytes > this.config.limits.replayBytesBusy;
+    this.notices.waits(this.waitingFor, nowMs);
   }
 
   /** A campaign before anybody can be reached is lost, and costs an election timeout: wait a while. */

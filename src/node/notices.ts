@@ -1,32 +1,37 @@
-// What lasts is told to operators once, when it begins or changes, however often a node comes upon it.
+// What a node tells its operators of the others: once, and again only when it has changed. A node that is
+// refused tries again many times a second, for as long as nobody has put it right.
 import type { NodeId } from '../transport/types.ts';
 import type { NodeDeps } from './node.ts';
 
+/** As long as nodes that are started one after the other need to meet. */
+const quietMs = 5000;
+
 export class Notices {
   private readonly log: NodeDeps['log'];
-  /** Of peers whose newest hello was refused. */
+  private readonly startedMs: number;
+  /** Why each was refused last; none of those that were let in since. */
   private readonly refusals = new Map<NodeId, string>();
-  private waitsFor = '';
+  private waitingFor = '';
 
-  constructor(log: NodeDeps['log']) {
+  constructor(log: NodeDeps['log'], startedMs: number) {
     this.log = log;
+    this.startedMs = startedMs;
   }
 
-  /** A peer says hello about four times a second, on each lane, until it is no longer refused; null = it was taken. */
-  hello(peer: NodeId, refusal: string | null): void {
-    if (refusal === null) {
-      this.refusals.delete(peer);
-      return;
-    }
+  refused(peer: NodeId, refusal: string): void {
     if (this.refusals.get(peer) === refusal) return;
     this.refusals.set(peer, refusal);
-    this.log('peer refused', { peer, refusal });
+    this.log('peer refused', { peer, refusal }, 'warn');
   }
 
-  /** '' = for nothing. */
-  waiting(waitsFor: string): void {
-    if (this.waitsFor === waitsFor) return;
-    this.waitsFor = waitsFor;
-    if (waitsFor !== '') this.log('not founded yet', { waitsFor });
+  letIn(peer: NodeId): void {
+    this.refusals.delete(peer);
+  }
+
+  /** What keeps this node from serving; '' = nothing. */
+  waits(waitingFor: string, nowMs: number): void {
+    if (nowMs - this.startedMs < quietMs || waitingFor === this.waitingFor) return;
+    this.waitingFor = waitingFor;
+    if (waitingFor !== '') this.log('waiting', { for: waitingFor }, 'warn');
   }
 }

@@ -98,3 +98,12 @@ describe('a blank third node beside two old ones', () => {
     await cluster.ready();
   }
 });
+    await until('its log says so too', 10_000, () => {
+      return /"level":40,.*not one of the cluster.*"msg":"waiting"/.test(cluster.node(3).log());
+    });
+    expect(
+      cluster
+        .node(1)
+        .log()
+        .match(/node 3 has another data .*"peer refused"/g),
+    ).toHaveLength(1);

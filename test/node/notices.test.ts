@@ -1,53 +1,38 @@
-// What a node's log says of what lasts: once, and again only when it has changed.
-import { describe, expect, test } from 'vitest';
-import { peerProtocolVersion } from '../../src/node/founding.ts';
-import type { Hello, NodeId } from '../../src/transport/types.ts';
-import { OneOfThree, partitions } from './one-of-three.ts';
+// A node says once why it refuses another and what it waits for, and again when that has changed.
+import { expect, test } from 'vitest';
+import { Notices } from '../../src/node/notices.ts';
 
-function hello(node: NodeId, changes: Partial<Hello> = {}): Hello {
-  return {
-    ...{ version: peerProtocolVersion, cluster: 'test', node, to: 1, founding: null },
-    ...{ storeUuid: Buffer.alloc(16, node), address: '', partitionCount: partitions },
-    ...{ mapping: 'mix', ...changes },
-  };
+function hear() {
+  const said: string[] = [];
+  const notices = new Notices((event, facts, level) => {
+    said.push(`${level} ${event} ${JSON.stringify(facts)}`);
+  }, 1000);
+  return { said, notices };
 }
 
-async function pass(one: OneOfThree, ticks: number): Promise<void> {
-  for (let i = 0; i < ticks; i += 1) {
-    one.stall(25);
-    await one.settle();
+test('a refusal is said once, with another reason again, and again after the node was let in', () => {
+  const { said, notices } = hear();
+  for (let i = 0; i < 100; i += 1) {
+    notices.refused(2, 'another cluster');
+    notices.refused(3, 'another cluster');
   }
-}
+  notices.refused(2, 'another directory');
+  notices.letIn(2);
+  notices.refused(2, 'another directory');
+  expect(said).toEqual([
+    'warn peer refused {"peer":2,"refusal":"another cluster"}',
+    'warn peer refused {"peer":3,"refusal":"another cluster"}',
+    'warn peer refused {"peer":2,"refusal":"another directory"}',
+    'warn peer refused {"peer":2,"refusal":"another directory"}',
+  ]);
+});
 
-describe('the log of a node', () => {
-  test('says what keeps it from being founded, until it is', async () => {
-    const one = new OneOfThree(null);
-    await one.node.start();
-    await pass(one, 50);
-    one.node.onHello(hello(3));
-    await pass(one, 50);
-    one.node.onHello(hello(2));
-    await pass(one, 50);
-    expect(one.told).toMatchObject([
-      ['not founded yet', { waitsFor: 'the first contact with node 2, 3' }],
-      ['not founded yet', { waitsFor: 'the first contact with node 2' }],
-      ['cluster founded', { nodes: [1, 3, 2] }],
-      ['serving', {}],
-    ]);
-  });
-
-  test('says once why a peer is refused, however often it asks', async () => {
-    const one = await new OneOfThree().start();
-    one.told.splice(0);
-    const other = hello(2, { cluster: 'other' });
-    for (let i = 0; i < 100; i += 1) one.node.onHello(other);
-    one.node.onHello(hello(3, { partitionCount: 8 }));
-    one.node.onHello(other);
-    const ofOther = ['peer refused', { peer: 2, refusal: expect.stringContaining('"other"') }];
-    const ofThree = ['peer refused', { peer: 3, refusal: expect.stringContaining('8 partitions') }];
-    expect(one.told).toEqual([ofOther, ofThree]);
-    one.node.onHello(hello(2));
-    one.node.onHello(other);
-    expect(one.told).toEqual([ofOther, ofThree, ofOther]);
-  });
+test('what is waited for is said after 5 s, and whenever it is something else', () => {
+  const { said, notices } = hear();
+  notices.waits('node 2', 5999);
+  expect(said).toEqual([]);
+  for (let ms = 6000; ms < 9000; ms += 50) notices.waits('node 2', ms);
+  notices.waits('node 3', 9000);
+  notices.waits('', 9050);
+  expect(said).toEqual(['warn waiting {"for":"node 2"}', 'warn waiting {"for":"node 3"}']);
 });
