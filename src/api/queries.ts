@@ -133,10 +133,12 @@ export function status(node: Node): GetStatusResponseInput {
   };
 }
 
+/** Of a node that is connected another only took the name, and was sent away. */
 function strangersNote(node: Node): string {
-  const strangers = node.founding.strangers();
-  if (strangers.length === 0) return '';
-  return `node ${strangers.join(', ')} has another data directory than it was founded with`;
+  const absent = node.founding.strangers().filter((id) => !node.isConnected(id));
+  return absent
+    .map((id) => `node ${id} has another data directory than it was founded with`)
+    .join('; ');
 }
 
 function replicaStatus({ partition, raft, checkpointIndex }: Replica): StatusReplicaInput {

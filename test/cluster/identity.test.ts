@@ -3,7 +3,9 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { freePorts } from '../../scripts/harness/cluster.ts';
 import { createClient } from '../../scripts/harness/load.ts';
+import { NodeProcess } from '../../scripts/harness/node-process.ts';
 import { partitionIn } from '../../scripts/harness/partitions.ts';
 import { until } from '../../scripts/harness/until.ts';
 import { useCluster } from './fixture.ts';
@@ -64,6 +66,24 @@ describe('a data directory of other settings', () => {
   });
 });
 
+describe('a process that takes the id of a node that is there', () => {
+  it('is refused, and nothing is said against that node', async () => {
+    const { cluster, directory } = fixture;
+    const [port] = await freePorts(1);
+    const address = `127.0.0.1:${port}`;
+    const peers = `1=${cluster.node(1).address},2=${cluster.node(2).address},3=${address}`;
+    const own = ['--id', '3', '--listen', address, '--data', path.join(directory, 'taken')];
+    const flags = [...own, '--cluster', 'test', '--peers', peers];
+    const taken = new NodeProcess(3, address, path.join(directory, 'taken.log'), flags);
+    taken.start();
+    const refusal = 'node 3 has another data directory';
+    await until('refused', 10_000, () => cluster.node(1).log().includes(refusal));
+    await taken.kill();
+    const status = await cluster.status(1);
+    expect(status).toMatchObject({ state: 'serving', waitingFor: '' });
+  });
+});
+
 describe('a blank third node beside two old ones', () => {
   it('waits and says why, holds no replica, and does not vote', async () => {
     const { cluster, client } = fixture;
@@ -78,6 +98,15 @@ describe('a blank third node beside two old ones', () => {
       const { waitingFor = '' } = (await cluster.status(1)) ?? {};
       return waitingFor.startsWith('node 3 has another data directory');
     });
+    await until('its log says so too', 10_000, () => {
+      return /"level":40,.*not one of the cluster.*"msg":"waiting"/.test(cluster.node(3).log());
+    });
+    expect(
+      cluster
+        .node(1)
+        .log()
+        .match(/node 3 has another data .*"peer refused"/g),
+    ).toHaveLength(1);
     expect((await client.append(append)).seq).toBe(first.seq + 1);
     await expectNoVote();
     expect((await client.append(append)).seq).toBe(first.seq + 2);
@@ -98,12 +127,3 @@ describe('a blank third node beside two old ones', () => {
     await cluster.ready();
   }
 });
-    await until('its log says so too', 10_000, () => {
-      return /"level":40,.*not one of the cluster.*"msg":"waiting"/.test(cluster.node(3).log());
-    });
-    expect(
-      cluster
-        .node(1)
-        .log()
-        .match(/node 3 has another data .*"peer refused"/g),
-    ).toHaveLength(1);
