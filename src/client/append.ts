@@ -41,6 +41,8 @@ export interface Appended {
   readonly id: bigint;
   /** Log time, ms since 1970. */
   readonly timeMs: number;
+  /** Of its conversation; index and term are those of its log. */
+  readonly partition: number;
   readonly index: number;
   readonly term: number;
   /** The key was used before: these are the original's numbers. */

@@ -228,7 +228,7 @@ export class Appends implements SessionOwner {
   }
 
   private stored(partition: number, append: PendingAppend, result: AppendResult): void {
-    const appended = appendedOf(result);
+    const appended = appendedOf(partition, result);
     this.tokens.learn(partition, appended.index, result.readToken);
     append.finish(appended);
   }

@@ -127,12 +127,13 @@ export class Session {
 }
 
 /** A stored message's numbers, as the caller has them. */
-export function appendedOf(result: AppendResult): Appended {
+export function appendedOf(partition: number, result: AppendResult): Appended {
   return {
     seq: result.seq.toNumber(),
     rev: result.rev.toNumber(),
     id: bigintOf(result.id),
     timeMs: result.timeMs.toNumber(),
+    partition,
     index: result.index.toNumber(),
     term: result.term.toNumber(),
     duplicate: result.duplicate,

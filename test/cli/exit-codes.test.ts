@@ -1,5 +1,6 @@
 // What append, read and status say and how they end: 0 done, 1 refused, 2 usage, 3 unreachable.
 import { describe, expect, it } from 'vitest';
+import { partitionIn } from '../../scripts/harness/partitions.ts';
 import { paceline } from '../../scripts/irc/cli.ts';
 import { useCluster } from '../cluster/fixture.ts';
 
@@ -21,6 +22,9 @@ describe('what is done ends with 0', () => {
     const keyed = { conversation: 'g:twice', sender: 'ann', body: 'hi', key: 'k' };
     await fixture.client.append(keyed);
     const again = await run(['append', 'g:twice', 'hi', '--sender', 'ann', '--key', 'k']);
+    const partition = partitionIn('g:twice', 16);
+    const json = await run(['append', 'g:twice', 'more', '--sender', 'ann', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ seq: 2, partition });
     expect(again.stdout).toMatch(/^seq 1, id \d+ \(duplicate: it was stored before\)\n$/);
     const read = await run(['read', 'g:ok']);
     expect(read).toMatchObject({ code: 0, stdout: '     1  ann: hi\n' });

@@ -306,7 +306,15 @@ function count(counts: Map<string, number>, conversation: string): void {
 
 export function appendedAt(seq: number, late = false): Appended {
   const numbers = { seq, rev: seq, id: BigInt(seq), timeMs: 0, index: seq, term: 1 };
-  return { ...numbers, duplicate: false, dedupeUntilMs: 0, late, lateFor: 0, epoch: 0 };
+  return {
+    ...numbers,
+    partition: 0,
+    duplicate: false,
+    dedupeUntilMs: 0,
+    late,
+    lateFor: 0,
+    epoch: 0,
+  };
 }
 
 function isSame(entry: LogEntry, append: Append): boolean {
