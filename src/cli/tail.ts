@@ -41,7 +41,12 @@ export async function tail(conversation: string | undefined, flags: TailFlags): 
   try {
     const at = await serverOf(client, servers, flags);
     const from = await place(client, servers, target, at, flags);
-    const subscription = client.subscribe({ ...from, ...at, ...viewerOf(flags) });
+    const subscription = client.subscribe({
+      ...from,
+      ...at,
+      ...viewerOf(flags),
+      onReach: noteReach,
+    });
     await follow(subscription, target, limit, flags);
   } finally {
     await client.close();
@@ -162,6 +167,11 @@ function partitionLine(event: StoredEvent, flags: TailFlags): string {
 async function sayReset(
   min: number,
   max: number,
+function noteReach(isReached: boolean): void {
+  if (isReached) note('a node answers again: it goes on');
+  else note('no node answers; it waits, and goes on where it was, Ctrl-C ends');
+}
+
   target: Target,
   { json }: TailFlags,
 ): Promise<void> {

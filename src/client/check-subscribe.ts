@@ -36,7 +36,7 @@ export function checkSubscribe(subscribe: Subscribe): void {
     checkNumber('partition', subscribe.partition ?? null, 'BAD_REQUEST', uint32Max);
     checkNumber('after_index', subscribe.afterIndex, 'BAD_REQUEST');
   } else throw refused('BAD_REQUEST', 'conversation', 'no conversation and no partition is given');
-  const { window = 1, viewer, prefer, server, signal } = subscribe;
+  const { window = 1, viewer, prefer, server, onReach, signal } = subscribe;
   if (!Number.isInteger(window) || window < 1 || window > windowMax) {
     const message = `window is not an integer from 1 to ${windowMax}`;
     throw refused('BAD_REQUEST', 'window', message, windowMax);
@@ -44,5 +44,8 @@ export function checkSubscribe(subscribe: Subscribe): void {
   if (viewer !== undefined) checkText('BAD_REQUEST', 'viewer', viewer);
   checkWord('BAD_REQUEST', 'prefer', prefer, ['leader', 'any']);
   if (server !== undefined) checkServer('server', server);
+  if (onReach !== undefined && typeof onReach !== 'function') {
+    throw refused('BAD_REQUEST', 'onReach', 'onReach is not a function');
+  }
   if (signal !== undefined) checkSignal(signal);
 }

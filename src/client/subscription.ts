@@ -27,6 +27,11 @@ export type Subscribe = SubscribeTarget & {
   readonly prefer?: 'leader' | 'any';
   /** Follow this server only. */
   readonly server?: string;
+  /**
+   * Told false once no node has answered for 3 s after the stream was lost, and true as soon as one does.
+   * The subscription goes on by itself.
+   */
+  readonly onReach?: (isReached: boolean) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -70,6 +75,8 @@ const windowDefault = 1024;
 const retryMs = { min: 10, max: 500 } as const;
 /** A node says something every 10 s; after this much silence another one is tried. */
 const silenceMs = 25_000;
+/** Far more than it takes to find another node, or another leader. */
+const unreachedMs = 3000;
 
 export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private readonly deps: SubscriptionDeps;
@@ -83,6 +90,9 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private stream: Stream | null = null;
   private retry: Timer | null = null;
   private silence: Timer | null = null;
+  /** Runs from the first stream that was lost until something is received. */
+  private outage: Timer | null = null;
+  private isReached = true;
   /** Not open, because what was received fills the window. */
   private isParked = false;
   private failures = 0;
@@ -165,7 +175,10 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private open(first?: string): void {
     this.retry = null;
     this.isParked = this.room < 1;
-    if (this.isParked) return;
+    if (this.isParked) {
+      this.endOutage();
+      return;
+    }
     this.address = this.subscribe.server ?? first ?? this.deps.server();
     const stream = this.deps.options.transport.openStream(this.address, subscribePath, {
       onResponse: (bytes) => {
@@ -199,6 +212,8 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
   private take(response: SubscribeResponse): void {
     this.failures = 0;
     this.listen();
+    this.endOutage();
+    this.tellReach(true);
     const { messages, reset, progress } = response;
     if (reset !== null) {
       this.put({ kind: 'reset', min: reset.min.toNumber(), max: reset.max.toNumber() });
@@ -291,6 +306,18 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     const pause = Math.min(retryMs.max, retryMs.min * 2 ** this.failures) * (0.5 + random() / 2);
     this.failures += 1;
     this.retry = clock.after(pause, () => this.open());
+    this.outage ??= clock.after(unreachedMs, () => this.tellReach(false));
+  }
+
+  private endOutage(): void {
+    this.outage?.cancel();
+    this.outage = null;
+  }
+
+  private tellReach(isReached: boolean): void {
+    if (isReached === this.isReached) return;
+    this.isReached = isReached;
+    this.subscribe.onReach?.(isReached);
   }
 
   /** Damage that every node answers with, or the only one that is asked, does not go away by itself. */
@@ -317,6 +344,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
     this.stream = null;
     this.retry?.cancel();
     this.silence?.cancel();
+    this.endOutage();
     this.stopListening?.();
     this.deps.onClose(this);
     if (error === null) this.events = [];

@@ -99,6 +99,27 @@ describe('tail', () => {
     ]);
   });
 
+  it('says once that no node answers, and once that one does again', async () => {
+    const { cluster } = fixture;
+    await append('g:outage', '1');
+    const running = tail('g:outage', '--time');
+    await running.until(() => running.stderr.includes('caught up'));
+    expect(running.lines[0]).toMatch(/^ {5}1 {2}\d{4}-\d\d-\d\dT[\d:.]{12}Z {2}ann: 1$/);
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    await running.until(() => running.stderr.includes('no node answers'));
+    cluster.start();
+    await running.until(() => running.stderr.includes('answers again'));
+    await cluster.ready();
+    await append('g:outage', '2');
+    await running.until(() => running.lines.length === 2);
+    expect(running.stderr.split('\n')).toEqual([
+      'caught up; new messages follow, Ctrl-C ends',
+      'no node answers; it waits, and goes on where it was, Ctrl-C ends',
+      'a node answers again: it goes on',
+      '',
+    ]);
+  });
+
   it.each([
     [[], 'conversation or --partition'],
     [['g:a', '--partition', '1'], 'conversation or --partition'],

@@ -52,6 +52,7 @@ const bad: readonly (readonly [unknown, readonly [string, string]])[] = [
   ),
   [{ conversation, viewer: 5 }, badRequest('viewer')],
   [{ conversation, signal: {} }, badRequest('signal')],
+  [{ conversation, onReach: 'tell me' }, badRequest('onReach')],
 ];
 
 test.each(bad)('%o is refused: %s', async (subscribe, [reason, field]) => {
