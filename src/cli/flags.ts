@@ -27,6 +27,17 @@ export function viewerOf({ viewer }: { readonly viewer?: string }): { viewer?: s
   return viewer === undefined ? {} : { viewer };
 }
 
+/** --time is for people: --json has it in any case. */
+export function checkTime({
+  time,
+  json,
+}: {
+  readonly time?: boolean;
+  readonly json?: boolean;
+}): void {
+  if (time && json) throw usage('time', 'goes without --json, where each message has its timeMs');
+}
+
 /** For a flag that would be ignored: `flag` was given, and nothing else may be. */
 export function refuseBeside(flag: string, given: readonly string[]): void {
   const others = given.filter((each) => each !== flag).map((each) => `--${each}`);

@@ -64,6 +64,7 @@ program
   .action(dev);
 
 const servers = ['--servers <list>', 'HOST:PORT,... (PACELINE_SERVERS, or those of dev)'] as const;
+const time = ['--time', 'log time of each, in UTC'] as const;
 const timeout = ['--timeout <seconds>', 'give up after this'] as const;
 
 program
@@ -90,6 +91,7 @@ program
   .option('--node <id>', 'ask this node')
   .option('--level <level>', 'linearizable, or eventual: what the node has', 'linearizable')
   .option('--viewer <name>', 'who reads: sees their own pending and rejected messages')
+  .option(...time)
   .option('--json', 'compact JSON, a message a line')
   .option(...servers)
   .option(...timeout, '10')
@@ -106,6 +108,7 @@ program
   .option('--limit <n>', 'end after that many messages')
   .option('--node <id>', 'follow at this node')
   .option('--viewer <name>', 'who reads: sees their own pending and rejected messages')
+  .option(...time)
   .option('--json', 'compact JSON, a message or an event a line')
   .option(...servers)
   .option(...timeout, '10')

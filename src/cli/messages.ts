@@ -4,16 +4,22 @@ import type { Message } from '../client/message.ts';
 import type { ConversationEvent } from '../client/subscription-events.ts';
 
 /** `seq  sender: body`, one line whatever the body holds; (pending), (rejected) and (late) behind it. */
-export function messageLine(message: Message): string {
-  const { seq, sender, late } = message;
+export function messageLine(message: Message, withTime = false): string {
+  const { seq, timeMs, sender, late } = message;
   const marks = late ? ['(late)'] : [];
   const text = [`${sender}:`, ...textOf(message), ...marks].join(' ');
-  return `${String(seq).padStart(6)}  ${visible(text)}`;
+  return line(String(seq), withTime ? timeMs : null, text);
 }
 
 /** What stands where a message stands, in one line; `-` in place of its seq. */
-export function eventLine(event: ConversationEvent): string {
-  return `${'-'.padStart(6)}  ${visible(eventText(event))}`;
+export function eventLine(event: ConversationEvent, withTime = false): string {
+  return line('-', withTime ? event.timeMs : null, eventText(event));
+}
+
+/** With its log time, in UTC, where that is asked for. */
+function line(place: string, timeMs: number | null, text: string): string {
+  const time = timeMs === null ? '' : `${new Date(timeMs).toISOString()}  `;
+  return `${place.padStart(6)}  ${time}${visible(text)}`;
 }
 
 /** Its body; of a message that is not shown to this reader, what it is. */

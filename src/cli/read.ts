@@ -1,7 +1,7 @@
 // `paceline read`: messages of one conversation in order, and who answered how fresh.
 import type { Page } from '../client/message.ts';
 import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
-import { levelOf, timeoutMsOf, viewerOf, whole } from './flags.ts';
+import { checkTime, levelOf, timeoutMsOf, viewerOf, whole } from './flags.ts';
 import { messageJson, messageLine } from './messages.ts';
 import { note, say, sayJson } from './output.ts';
 import { serverOf } from './status.ts';
@@ -12,6 +12,7 @@ export interface ReadFlags extends ServersFlag {
   readonly node?: string;
   readonly level: string;
   readonly viewer?: string;
+  readonly time?: boolean;
   readonly json?: boolean;
   readonly timeout: string;
 }
@@ -19,6 +20,7 @@ export interface ReadFlags extends ServersFlag {
 const pageMessages = 1000;
 
 export async function read(conversation: string, flags: ReadFlags): Promise<void> {
+  checkTime(flags);
   const level = levelOf(flags.level);
   const wanted = flags.limit === undefined ? 100 : whole('limit', flags.limit, 1);
   let after = whole('after', flags.after, 0);
@@ -34,7 +36,7 @@ export async function read(conversation: string, flags: ReadFlags): Promise<void
       page = await answered(asked, flags);
       for (const message of page.messages) {
         if (flags.json) sayJson(messageJson(message));
-        else say(messageLine(message));
+        else say(messageLine(message, flags.time));
       }
       left -= page.messages.length;
       after += page.messages.length;

@@ -4,7 +4,7 @@ import type { Subscribe, Subscription } from '../client/subscription.ts';
 import { isStored, type StoredEvent } from '../client/subscription-events.ts';
 import { PacelineError } from '../errors.ts';
 import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
-import { timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
+import { checkTime, timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
 import { eventJson, eventLine, messageJson, messageLine } from './messages.ts';
 import { jsonLine, note, onInterrupt, write } from './output.ts';
 import { clusterStatus, serverOf } from './status.ts';
@@ -17,6 +17,7 @@ export interface TailFlags extends ServersFlag {
   readonly limit?: string;
   readonly node?: string;
   readonly viewer?: string;
+  readonly time?: boolean;
   readonly json?: boolean;
   readonly timeout: string;
 }
@@ -32,6 +33,7 @@ const newestShown = 10;
 const newestEntries = 64;
 
 export async function tail(conversation: string | undefined, flags: TailFlags): Promise<void> {
+  checkTime(flags);
   const target = targetOf(conversation, flags);
   const limit =
     flags.limit === undefined ? Number.POSITIVE_INFINITY : whole('limit', flags.limit, 1);
@@ -152,8 +154,9 @@ async function follow(
   }
 }
 
-function conversationLine(event: StoredEvent, { json }: TailFlags): string {
-  if (!json) return event.kind === 'message' ? messageLine(event.message) : eventLine(event);
+function conversationLine(event: StoredEvent, { json, time }: TailFlags): string {
+  if (!json)
+    return event.kind === 'message' ? messageLine(event.message, time) : eventLine(event, time);
   return jsonLine(event.kind === 'message' ? messageJson(event.message) : eventJson(event));
 }
 
@@ -164,14 +167,14 @@ function partitionLine(event: StoredEvent, flags: TailFlags): string {
   return jsonLine({ conversation, index, slot, ...fields });
 }
 
-async function sayReset(
-  min: number,
-  max: number,
 function noteReach(isReached: boolean): void {
   if (isReached) note('a node answers again: it goes on');
   else note('no node answers; it waits, and goes on where it was, Ctrl-C ends');
 }
 
+async function sayReset(
+  min: number,
+  max: number,
   target: Target,
   { json }: TailFlags,
 ): Promise<void> {

@@ -95,7 +95,7 @@ export class Node implements TransportEvents {
   private tellServing: (isServing: boolean) => void = () => {};
 
   constructor(deps: NodeDeps) {
-    const { config, store, transport, clock, randomBytes, log, onFatal } = deps;
+    const { config, store, transport, clock, randomBytes, onFatal } = deps;
     this.deps = deps;
     this.config = config;
     this.nodeIds = [...config.nodes.keys()].sort((a, b) => a - b);

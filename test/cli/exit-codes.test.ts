@@ -76,6 +76,7 @@ describe('wrong usage ends with 2', () => {
   });
 
   it.each([
+    [['read', 'g:a', '--time', '--json'], 'time goes without --json'],
     [['--trace'], 'trace goes with --seed or --script'],
     [['--seed', '42', '--seeds', '3'], 'seeds goes without --seed'],
     [['--seed', '42', '--from', '3'], 'from goes without --seed'],

@@ -37,6 +37,15 @@ describe('a message', () => {
     expect(messageLine(message(more))).toBe(line);
   });
 
+  it('and an event have their log time in UTC where it is asked for', () => {
+    const timeMs = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+    expect(messageLine(message({ timeMs }), true)).toBe(
+      '     7  2026-01-02T03:04:05.006Z  ann: hello',
+    );
+    const rejected = { ...place, timeMs, kind: 'rejected', seq: 7 } as const;
+    expect(eventLine(rejected, true)).toBe('     -  2026-01-02T03:04:05.006Z  7 rejected by ann');
+  });
+
   it('that is not shown is exported as what it is, one that is as its bytes', () => {
     const hidden = message({ state: 'pending', ...stub });
     expect([isHidden(hidden), Buffer.from(shownBody(hidden)).toString()]).toEqual([

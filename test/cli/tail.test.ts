@@ -121,6 +121,7 @@ describe('tail', () => {
   });
 
   it.each([
+    [['g:a', '--time', '--json'], 'time goes without --json'],
     [[], 'conversation or --partition'],
     [['g:a', '--partition', '1'], 'conversation or --partition'],
     [['g:a', '--after-index', '1'], 'after-index goes with --partition'],
