@@ -25,11 +25,12 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Whoever reads the answers has seen enough, as in `... | head`: that is no failure. */
+/** Whoever reads the answers has seen enough, as in `... | head`: that is no failure. A full disk is one. */
 export function endWhenNobodyReads(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    if (error.code === 'EPIPE') process.exit(0);
+    note(`standard output cannot be written: ${error.message}`);
+    process.exit(1);
   });
 }
 

@@ -1,4 +1,7 @@
 // What append, read and status say and how they end: 0 done, 1 refused, 2 usage, 3 unreachable.
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { partitionIn } from '../../scripts/harness/partitions.ts';
 import { paceline } from '../../scripts/irc/cli.ts';
@@ -53,6 +56,18 @@ describe('what is refused ends with 1', () => {
   });
 });
 
+it('answers that cannot be written are said in one line, and end with 1', () => {
+  // /dev/full: every write to it finds the disk full.
+  const full = openSync('/dev/full', 'w');
+  const args = [path.resolve('dist/cli/main.js'), '--version'];
+  const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'] });
+  closeSync(full);
+  expect([status, stderr.toString()]).toEqual([
+    1,
+    expect.stringMatching(/^standard output cannot be written: ENOSPC.*\n$/),
+  ]);
+});
+
 describe('wrong usage ends with 2', () => {
   it.each([
     [['append', 'g:a', 'x'], "required option '--sender <name>' not specified"],
@@ -61,6 +76,7 @@ describe('wrong usage ends with 2', () => {
     [['read'], "missing required argument 'conversation'"],
     [['read', 'g:a', '--limit', 'many'], 'limit "many"'],
     [['read', 'g:a', '--level', 'best'], 'level "best"'],
+    [['read', 'g:a', '--time', '--json'], 'time goes without --json'],
     [['read', 'g:a', '--node', '9'], 'there is no node 9, the cluster has 1, 2, 3'],
     [['append', 'g:a', 'x', '--sender', 'ann', '--lines'], 'lines are read from standard input'],
     [
@@ -76,7 +92,6 @@ describe('wrong usage ends with 2', () => {
   });
 
   it.each([
-    [['read', 'g:a', '--time', '--json'], 'time goes without --json'],
     [['--trace'], 'trace goes with --seed or --script'],
     [['--seed', '42', '--seeds', '3'], 'seeds goes without --seed'],
     [['--seed', '42', '--from', '3'], 'from goes without --seed'],
