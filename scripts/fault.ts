@@ -1,8 +1,9 @@
 // `npm run fault -- NAME [--history FILE] [--seconds N] [--times N] [--lease] [--keep]`: runs
 // scripts/faults/NAME.ts in a fresh directory and within its limit of time; --lease is passed to the
 // nodes. Progress goes to standard error, the last line of standard output is
-// {name, ok, faults_done, figures}; exit code 0 = ok, 1 = not.
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+// {name, ok, faults_done, figures}; exit code 0 = ok, 1 = not, 2 = usage. Ctrl-C ends it with its nodes, without
+// that line; what it wrote is kept.
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -34,12 +35,27 @@ const { values: flags, positionals } = readFlags(usage, {
   },
 });
 
-const [name] = positionals;
+const [name, ...others] = positionals;
+const misuse = misuseOf();
 if (flags.list) await list();
-else if (name !== undefined && names().includes(name)) process.exit(await main(name));
-else {
-  process.stderr.write(`which fault? one of: ${names().join(', ')}\n`);
+else if (misuse !== null) {
+  process.stderr.write(`${misuse}\n`);
   process.exitCode = 2;
+} else if (name !== undefined) process.exit(await main(name));
+
+/** What is wrong with the command line, found before anything is started; null: nothing. */
+function misuseOf(): string | null {
+  if (name === undefined || !names().includes(name)) {
+    return `which fault? one of: ${names().join(', ')}`;
+  }
+  if (others.length > 0) return `one fault at a time, and there is ${others.join(', ')} too`;
+  for (const option of ['seconds', 'times'] as const) {
+    const value = flags[option];
+    if (value !== undefined && !/^[1-9]\d*$/.test(value)) return `--${option} is a number above 0`;
+  }
+  const { history } = flags;
+  if (history === undefined || existsSync(path.dirname(path.resolve(history)))) return null;
+  return `--history: there is no directory for ${history}`;
 }
 
 function names(): string[] {
@@ -68,17 +84,25 @@ async function main(faultName: string): Promise<number> {
   const history = new History(path.join(directory, 'history.ndjson'));
   const clusters: Cluster[] = [];
   const run = faultRun(directory, history, clusters);
-  process.on('SIGINT', () => process.exit(1));
-  process.on('SIGTERM', () => process.exit(1));
+  const interrupted = () => {
+    run.say(`interrupted, nothing was checked; ${keptIn(directory)}`);
+    process.exit(1);
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
   const end = await bounded(fault.limitMs, run, () => fault.run(run));
   await Promise.all(clusters.map((cluster) => cluster.close()));
   await history.close();
   if (flags.history !== undefined) copyFileSync(history.file, flags.history);
   if (end.ok && !flags.keep) rmSync(directory, { recursive: true });
-  else run.say(`kept: ${directory} (history.ndjson, node-*.log, the nodes' data)`);
+  else run.say(keptIn(directory));
   const { ok, faultsDone, figures } = end;
   await print(JSON.stringify({ name: faultName, ok, faults_done: faultsDone, figures }));
   return ok ? 0 : 1;
+}
+
+function keptIn(directory: string): string {
+  return `kept: ${directory} (history.ndjson, node-*.log, the nodes' data)`;
 }
 
 function faultRun(directory: string, history: History, clusters: Cluster[]): FaultRun {
@@ -91,9 +115,7 @@ function faultRun(directory: string, history: History, clusters: Cluster[]): Fau
     history,
     say,
     option(option, fallback) {
-      const value = Number(flags[option] ?? fallback);
-      if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} is a number above 0`);
-      return value;
+      return Number(flags[option] ?? fallback);
     },
     async cluster(options = {}) {
       const more = flags.lease ? ['--lease'] : [];
