@@ -1,7 +1,7 @@
 // `npm run bench`: Paceline against the bare bound (scripts/bench/bound/); with peers, `-- compare --peers
 // etcd,nats,rabbitmq,redis,postgresql`. What is measured and how: docs/performance.md.
 import { peers } from './bench/subjects/all.ts';
-import { readFlags } from './flags.ts';
+import { readFlags, UsageError } from './flags.ts';
 
 const usage = `npm run bench [-- SUITE] [flags]
 
@@ -47,7 +47,11 @@ const { values: flags, positionals } = readFlags(usage, {
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
 const [suite = 'compare'] = positionals;
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  return 2;
+});
 
 // Each suite is loaded only where it is run: some need what was built.
 async function main(): Promise<number> {
@@ -116,7 +120,7 @@ function subjects(): string[] {
   const named = flags.peers.split(',').filter((name) => name !== '');
   if (flags.subjects !== undefined) {
     if (named.length > 0)
-      throw new Error('--subjects names all of them: --peers does not go with it');
+      throw new UsageError('--subjects names all of them: --peers does not go with it');
     return flags.subjects.split(',');
   }
   const unary = flags.unary || named.includes('etcd') ? ['paceline-unary'] : [];
@@ -136,14 +140,14 @@ async function raft(): Promise<number> {
 
 function number(flag: string, value: string): number {
   const found = Number(value);
-  if (value === '' || !(found >= 0)) throw new Error(`--${flag} is a number`);
+  if (value === '' || !(found >= 0)) throw new UsageError(`--${flag} is a number`);
   return found;
 }
 
 function partitions(): number[] {
   const all = wholes('partitions', flags.partitions);
   if (all.some((each) => !Number.isInteger(Math.log2(each)))) {
-    throw new Error('--partitions is a list of powers of two, such as 1,16,256');
+    throw new UsageError('--partitions is a list of powers of two, such as 1,16,256');
   }
   return all;
 }
@@ -151,7 +155,7 @@ function partitions(): number[] {
 function wholes(flag: string, list: string): number[] {
   const all = list.split(',').map(Number);
   if (all.some((each) => !Number.isInteger(each) || each < 1)) {
-    throw new Error(`--${flag} is a list of numbers above 0, such as 1,64,512`);
+    throw new UsageError(`--${flag} is a list of numbers above 0, such as 1,64,512`);
   }
   return all;
 }

@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { assert } from '../src/assert.ts';
 import { readFlags } from './flags.ts';
 import { Cluster } from './harness/cluster.ts';
 import type { Fault, FaultEnd, FaultRun } from './harness/fault.ts';
@@ -36,7 +37,7 @@ const { values: flags, positionals } = readFlags(usage, {
 });
 
 const [name, ...others] = positionals;
-const misuse = misuseOf();
+const misuse = await misuseOf();
 if (flags.list) await list();
 else if (misuse !== null) {
   process.stderr.write(`${misuse}\n`);
@@ -44,14 +45,16 @@ else if (misuse !== null) {
 } else if (name !== undefined) process.exit(await main(name));
 
 /** What is wrong with the command line, found before anything is started; null: nothing. */
-function misuseOf(): string | null {
+async function misuseOf(): Promise<string | null> {
   if (name === undefined || !names().includes(name)) {
     return `which fault? one of: ${names().join(', ')}`;
   }
   if (others.length > 0) return `one fault at a time, and there is ${others.join(', ')} too`;
   for (const option of ['seconds', 'times'] as const) {
     const value = flags[option];
-    if (value !== undefined && !/^[1-9]\d*$/.test(value)) return `--${option} is a number above 0`;
+    if (value === undefined) continue;
+    if (!/^[1-9]\d*$/.test(value)) return `--${option} is a number above 0`;
+    if ((await load(name)).option !== option) return `${name} takes no --${option}`;
   }
   const { history } = flags;
   if (history === undefined || existsSync(path.dirname(path.resolve(history)))) return null;
@@ -83,7 +86,7 @@ async function main(faultName: string): Promise<number> {
   const directory = mkdtempSync(path.join(tmpdir(), `paceline-${faultName}-`));
   const history = new History(path.join(directory, 'history.ndjson'));
   const clusters: Cluster[] = [];
-  const run = faultRun(directory, history, clusters);
+  const run = faultRun(fault, directory, history, clusters);
   const interrupted = () => {
     run.say(`interrupted, nothing was checked; ${keptIn(directory)}`);
     process.exit(1);
@@ -105,7 +108,12 @@ function keptIn(directory: string): string {
   return `kept: ${directory} (history.ndjson, node-*.log, the nodes' data)`;
 }
 
-function faultRun(directory: string, history: History, clusters: Cluster[]): FaultRun {
+function faultRun(
+  fault: Fault,
+  directory: string,
+  history: History,
+  clusters: Cluster[],
+): FaultRun {
   const say = (line: string) => {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
     process.stderr.write(`${seconds} s  ${line}\n`);
@@ -115,6 +123,7 @@ function faultRun(directory: string, history: History, clusters: Cluster[]): Fau
     history,
     say,
     option(option, fallback) {
+      assert(fault.option === option, `the fault says that it takes --${option}`);
       return Number(flags[option] ?? fallback);
     },
     async cluster(options = {}) {

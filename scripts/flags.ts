@@ -2,6 +2,9 @@
 // not know ends it with a line that says which it has.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
+/** What the command line says is wrong: told in one line, with exit code 2. */
+export class UsageError extends Error {}
+
 /** `usage`: what --help prints; its first line begins with the command. */
 export function readFlags<T extends ParseArgsConfig>(
   usage: string,

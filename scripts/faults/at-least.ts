@@ -27,6 +27,7 @@ interface Scene {
 
 export const fault: Fault = {
   about: 'AT_LEAST on a stopped follower; --times N (30)',
+  option: 'times',
   limitMs: 150_000,
   async run(run) {
     const cluster = await run.cluster();

@@ -48,6 +48,7 @@ const kinds: readonly Kind[] = [
 
 export const fault: Fault = {
   about: 'LINEARIZABLE reads of leaders replaced while stopped or cut off; --times N of each (200)',
+  option: 'times',
   limitMs: 900_000,
   async run(run) {
     const cluster = await run.cluster();

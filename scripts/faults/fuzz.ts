@@ -19,6 +19,7 @@ const unaryPauseMs = 5;
 
 export const fault: Fault = {
   about: 'random bytes and random frames to every rpc for --seconds N (300)',
+  option: 'seconds',
   limitMs: 420_000,
   async run(run) {
     const cluster = await run.cluster();

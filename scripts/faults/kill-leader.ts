@@ -26,6 +26,7 @@ interface Kill {
 
 export const fault: Fault = {
   about: 'kill -9 of a leader under 64 appends in flight; --times N (10)',
+  option: 'times',
   limitMs: 600_000,
   async run(run) {
     const { cluster, load } = await startUnderLoad(run, { evenly: true });

@@ -19,6 +19,7 @@ interface Round {
 
 export const fault: Fault = {
   about: 'kill -9 of random nodes for a while under load; --seconds N (60)',
+  option: 'seconds',
   limitMs: 900_000,
   async run(run) {
     const { cluster, load } = await startUnderLoad(run);

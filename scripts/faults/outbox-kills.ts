@@ -77,6 +77,7 @@ class Sender {
 export const fault: Fault = {
   about:
     'apps with durable outboxes, killed again and again; --times N kills (1000), 100 N messages',
+  option: 'times',
   limitMs: 900_000,
   async run(run) {
     const cluster = await run.cluster();

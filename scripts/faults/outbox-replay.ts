@@ -33,6 +33,7 @@ const policies: readonly Policy[] = [
 
 export const fault: Fault = {
   about: 'IRC logs by an outbox a sender over bad links, leaders killed; --times N logs (all)',
+  option: 'times',
   limitMs: 600_000,
   async run(run) {
     const all = ircLogs(run.directory, run.say);

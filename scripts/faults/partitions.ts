@@ -64,6 +64,7 @@ interface Outcome {
 
 export const fault: Fault = {
   about: 'one-way cuts, bridges and isolation between nodes under load; --times N rounds (2)',
+  option: 'times',
   limitMs: 600_000,
   async run(run) {
     const cluster = await run.cluster();

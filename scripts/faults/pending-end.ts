@@ -18,6 +18,7 @@ interface Room {
 export const fault: Fault = {
   about:
     'a pending message whose leader is killed at 5/6 of its --seconds N (60) ends once, in time',
+  option: 'seconds',
   limitMs: 150_000,
   async run(run) {
     const cluster = await run.cluster({ flags: ['--log-level', 'warn'] });

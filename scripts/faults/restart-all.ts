@@ -22,6 +22,7 @@ interface Round {
 
 export const fault: Fault = {
   about: 'kill -9 of all nodes at once under load, restart; --times N (5)',
+  option: 'times',
   limitMs: 300_000,
   async run(run) {
     const { cluster, load } = await startUnderLoad(run);

@@ -46,6 +46,7 @@ interface Scene {
 
 export const fault: Fault = {
   about: 'one client through proxies that delay, throttle, stall and cut; --seconds N (60)',
+  option: 'seconds',
   limitMs: 150_000,
   async run(run) {
     const cluster = await run.cluster();

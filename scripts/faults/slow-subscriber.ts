@@ -38,6 +38,7 @@ type Memory = readonly number[];
 
 export const fault: Fault = {
   about: 'subscribers that stop reading for --seconds N (60) under load',
+  option: 'seconds',
   limitMs: 240_000,
   async run(run) {
     const control = await new Scene(run, 'control').play(controlMs, deafToFullStreams);

@@ -33,6 +33,7 @@ interface Scene {
 
 export const fault: Fault = {
   about: 'kill -9 of leaders under two live streams; --times N (10)',
+  option: 'times',
   limitMs: 150_000,
   async run(run) {
     const cluster = await run.cluster();

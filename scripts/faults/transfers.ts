@@ -23,6 +23,7 @@ const givenBack: ReadonlySet<string> = new Set(['NOT_LEADER', 'BUSY']);
 
 export const fault: Fault = {
   about: 'leadership transferred under 64 appends in flight; --times N (100)',
+  option: 'times',
   limitMs: 300_000,
   async run(run) {
     const { cluster, load } = await startUnderLoad(run);

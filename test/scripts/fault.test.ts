@@ -15,6 +15,8 @@ const node = ['--import', 'tsx', 'scripts/fault.ts'];
 it.each([
   [['kill-leader', '--times', 'x'], '--times is a number above 0\n'],
   [['kill-loop', '--seconds', '0'], '--seconds is a number above 0\n'],
+  [['kill-loop', '--times', '2'], 'kill-loop takes no --times\n'],
+  [['irc-import', '--seconds', '2'], 'irc-import takes no --seconds\n'],
   [['kill-leader', 'partitions'], 'one fault at a time, and there is partitions too\n'],
   [['kill-leader', '--history', '/none/h'], '--history: there is no directory for /none/h\n'],
 ])(

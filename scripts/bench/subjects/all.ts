@@ -1,4 +1,5 @@
 // Every subject, by the name it has on the command line and in tables.
+import { UsageError } from '../../flags.ts';
 import { bound } from './bound.ts';
 import { etcd } from './etcd.ts';
 import { nats } from './nats.ts';
@@ -17,7 +18,7 @@ const all: readonly Subject[] = [paceline, pacelineUnary, bound, ...peers];
 export function subjectNamed(name: string): Subject {
   const found = all.find((subject) => subject.name === name);
   if (found === undefined) {
-    throw new Error(`no subject "${name}": ${all.map((subject) => subject.name).join(', ')}`);
+    throw new UsageError(`no subject "${name}": ${all.map((subject) => subject.name).join(', ')}`);
   }
   return found;
 }
