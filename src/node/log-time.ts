@@ -5,6 +5,8 @@ import type { NodeId } from '../transport/types.ts';
 
 /** Readings before this count as this. */
 export const leastTimeMs = Date.UTC(2025, 0, 1);
+/** Readings after this do not count: log time never falls, and an id's 41 bits of ms end eight months later. */
+export const mostTimeMs = Date.UTC(2094, 0, 1);
 const readingAgeMaxMs = 10_000;
 
 interface Reading {
@@ -24,6 +26,7 @@ export class LogTime {
 
   /** A voter's wall clock (this node's own included), as received at `nowMs` of the monotonic clock. */
   take(voter: NodeId, wallMs: number, nowMs: number): void {
+    if (wallMs > mostTimeMs) return;
     this.readings.set(voter, { wallMs: Math.max(wallMs, leastTimeMs), atMs: nowMs });
   }
 

@@ -2,7 +2,7 @@
 // ahead of the clocks.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LogTime, leastTimeMs, Stamps } from '../../src/node/log-time.ts';
+import { LogTime, leastTimeMs, mostTimeMs, Stamps } from '../../src/node/log-time.ts';
 
 const noon = Date.UTC(2026, 5, 1, 12);
 const tenYears = 10 * 365 * 24 * 3600 * 1000;
@@ -24,6 +24,8 @@ describe('log time', () => {
     ['of 4 readings the second lowest', 5, [noon + 3, noon + 1, noon + 4, noon + 2], noon + 2],
     ['of 5 readings the middle one', 5, [noon + 5, noon, noon + 1, noon + 9, noon + 2], noon + 2],
     ['before 2025 counts as 2025', 3, [0, 5, leastTimeMs - 1], leastTimeMs],
+    ['after 2093 is none', 3, [noon, mostTimeMs + 1, noon + 9], noon],
+    ['of clocks that all stand after 2093 is not known', 1, [mostTimeMs + 1], null],
   ])('%s', (_, voters, walls, median) => {
     expect(timeOf(voters, ...walls).now(0)).toBe(median);
   });
