@@ -40,12 +40,9 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const machine = { clock: systemClock, random: Math.random, randomBytes };
   const node = new Node({ ...machine, config, store, transport, log, onFatal });
   const server = createApiServer(node, transport, log);
-  await listen(server, config.address);
-  log('listening', { address: config.address });
-  const told = otherAddress(config);
-  if (told !== '')
-    log('peers names this node by another address than --listen', { peers: told }, 'warn');
+  let isStopping = false;
   const stop = once(async () => {
+    isStopping = true;
     log('stopping', {});
     await node.stop();
     await server.close();
@@ -55,7 +52,17 @@ export async function serve(settings: ServeSettings): Promise<void> {
   process.on('SIGTERM', stop);
   // Started by `paceline dev`: ends with it, however that ended.
   if (process.connected) process.on('disconnect', stop);
-  await node.start();
+  try {
+    await listen(server, config.address);
+    log('listening', { address: config.address });
+    const told = otherAddress(config);
+    if (told !== '')
+      log('peers names this node by another address than --listen', { peers: told }, 'warn');
+    await node.start();
+  } catch (error) {
+    // A start that a stop cut short has not failed.
+    if (!isStopping) throw error;
+  }
 }
 
 /** What an operator can put right is named by its flag. */
