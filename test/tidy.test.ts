@@ -9,6 +9,7 @@ const fileLinesMax = 500;
 /** Libraries a leaf module at src/ may use; those not named: none. */
 const leafLibraries: Readonly<Record<string, readonly string[]>> = {
   'checksum.ts': ['node:zlib'],
+  'command-event.ts': ['node:buffer'],
   'command.ts': ['node:buffer'],
   'directories.ts': ['node:fs/promises', 'node:path'],
   'hash.ts': ['node:crypto'],
