@@ -7,7 +7,7 @@ import type { AppendResult } from '../gen/proto.ts';
 import { type Append, type Appended, encodeAppend, keyOf } from './append.ts';
 import { AppendBuffer } from './buffer.ts';
 import { checkAppend } from './check-append.ts';
-import { checkSignal } from './check-value.ts';
+import { checkConversation, checkSignal } from './check-value.ts';
 import type { EventAppend } from './event-append.ts';
 import { frameBounds } from './frames.ts';
 import { Lane } from './lane.ts';
@@ -44,8 +44,9 @@ export class Appends implements SessionOwner {
   private readonly lanes = new Map<number, Lane>();
   /** Those that had more to send than fit. */
   private readonly cut: Lane[] = [];
-  /** Called before the map was loaded, in order. */
+  /** In the buffer before the map was loaded, in order. */
   private starting: PendingAppend[] = [];
+  private loading = false;
   private nextNumber = 1;
   /** Appends that have not ended. */
   private open = 0;
@@ -63,8 +64,11 @@ export class Appends implements SessionOwner {
     this.map = map;
     this.tokens = tokens;
     this.buffer = new AppendBuffer(bufferBytesMax, whenFull, (append) => {
-      this.lane(append.partition).put(append);
-      this.scheduleFlush();
+      if (this.map.isLoaded && this.starting.length === 0) this.send(append);
+      else {
+        this.starting.push(append);
+        this.loadMap();
+      }
     });
   }
 
@@ -93,8 +97,7 @@ export class Appends implements SessionOwner {
     const pending = new PendingAppend(call, this.onEnd);
     if (signal !== undefined) pending.endBy(signal);
     this.open += 1;
-    if (this.map.isLoaded && this.starting.length === 0) this.enter(pending);
-    else if (this.starting.push(pending) === 1) this.loadMap();
+    this.enter(pending);
   }
 
   /** Resolves once every append has ended. */
@@ -190,33 +193,41 @@ export class Appends implements SessionOwner {
     for (const resolve of this.idle.splice(0)) resolve();
   };
 
-  /** Then lets in what was called before, in order; what is called meanwhile comes behind. */
+  /** Then sends what was called before, in order; what is called meanwhile comes behind. */
   private loadMap(): void {
     const [first] = this.starting;
-    if (first === undefined) return;
+    if (first === undefined || this.loading) return;
+    this.loading = true;
     this.map.ensure(first.deadlineMs).then(
       () => {
-        for (const append of this.starting) this.enter(append);
+        this.loading = false;
+        for (const append of this.starting) this.send(append);
         this.starting = [];
       },
       (error: unknown) => {
         if (!(error instanceof PacelineError)) throw error;
-        const nowMs = this.options.clock.monotonicMs();
-        const late = this.starting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-        this.starting = this.starting.filter(
-          (append) => !append.ended && append.deadlineMs > nowMs,
-        );
-        for (const append of late) append.fail(error);
+        // One that ends makes room for others, which may be as late.
+        for (let late = this.takeLate(); late.length > 0; late = this.takeLate()) {
+          for (const append of late) append.fail(error);
+        }
+        this.loading = false;
         this.loadMap();
       },
     );
   }
 
+  private takeLate(): PendingAppend[] {
+    const nowMs = this.options.clock.monotonicMs();
+    const late = this.starting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    this.starting = this.starting.filter((append) => !append.ended && append.deadlineMs > nowMs);
+    return late;
+  }
+
+  /** Encoded at once: what the caller then does with the body is not stored. */
   private enter(pending: PendingAppend): void {
-    if (pending.ended) return;
     const { append, number } = pending;
     try {
-      const { text: conversation, partition } = this.map.locate(append.conversation);
+      const { text: conversation, partition } = this.locate(append.conversation);
       const key = append.key ?? keyOf(this.options.clientId, number);
       const command = encodeAppend(append, conversation, key);
       checkSize(command);
@@ -225,6 +236,22 @@ export class Appends implements SessionOwner {
     } catch (error) {
       pending.fail(asRefusal(error));
     }
+  }
+
+  /** Its partition is -1 before the map is loaded. */
+  private locate(conversation: string): { readonly text: string; readonly partition: number } {
+    if (this.map.isLoaded) return this.map.locate(conversation);
+    return { text: checkConversation(conversation).text, partition: -1 };
+  }
+
+  private send(append: PendingAppend): void {
+    if (append.ended) return;
+    if (append.partition < 0) {
+      const { conversation, command } = append;
+      append.place({ conversation, partition: this.map.locate(conversation).partition, command });
+    }
+    this.lane(append.partition).put(append);
+    this.scheduleFlush();
   }
 
   private stored(partition: number, append: PendingAppend, result: AppendResult): void {

@@ -3,7 +3,7 @@ import { PacelineError, type Refusal } from '../errors.ts';
 import type { Append, Appended } from './append.ts';
 import type { EventAppend } from './event-append.ts';
 
-/** Where it goes and what is sent: known once the map is loaded. */
+/** Where it goes and what is sent; its partition is known once the map is loaded. */
 export interface Placed {
   readonly conversation: string;
   readonly partition: number;

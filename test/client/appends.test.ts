@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PacelineClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/types.ts';
+import { PacelineError } from '../../src/errors.ts';
 import { createPlaces, partitionOf } from '../../src/shard.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeCluster, type FakeStream } from './fake-cluster.ts';
@@ -92,6 +93,20 @@ describe('coalescing', () => {
     for (const [body, seq] of appendAll(client, ['3', '4'])) ends.set(body, seq);
     await serve();
     expect(cluster.committed.map(({ value }) => value)).toEqual(['1', '2', '3', '4']);
+  });
+});
+
+describe('a body', () => {
+  it('is stored as it was at the call, also before the map is loaded', async () => {
+    const client = createClient();
+    for (const seq of [1, 2]) {
+      const body = Buffer.from('hello');
+      const ended = client.append({ conversation, sender: 's', body });
+      body.fill('z');
+      await serve();
+      expect((await ended).seq).toBe(seq);
+    }
+    expect(cluster.committed.map(({ value }) => value)).toEqual(['hello', 'hello']);
   });
 });
 
@@ -289,6 +304,31 @@ describe('backpressure', () => {
     await expect(second).rejects.toMatchObject({ reason: 'BUSY', limit: 100 });
     await serve();
     await expect(first).resolves.toMatchObject({ seq: 1 });
+  });
+
+  it('counts what waits for the map: it is refused before the map is loaded', async () => {
+    const client = createClient({ bufferBytesMax: 100, whenFull: 'refuse' });
+    const ends = appendAll(client, ['x'.repeat(60), 'y'.repeat(60)]);
+    await Promise.resolve();
+    expect([...ends.values()]).toEqual(['BUSY']);
+    await serve();
+    expect([...ends.values()]).toEqual(['BUSY', 1]);
+  });
+
+  it('waits for room also before the map is loaded, until the deadline of each', async () => {
+    const load = vi.spyOn(cluster, 'call');
+    load.mockRejectedValue(new PacelineError({ reason: 'UNREACHABLE', message: 'down' }));
+    const client = createClient({ bufferBytesMax: 100 });
+    const bodies = ['x', 'y', 'z'].map((letter) => letter.repeat(60));
+    const first = appendAll(client, bodies);
+    await clock.pass(timeoutMs / 2);
+    const second = appendAll(client, bodies);
+    await clock.pass(timeoutMs / 2);
+    expect([...first.values(), ...second.values()]).toEqual(Array(3).fill('UNREACHABLE'));
+    load.mockRestore();
+    await clock.pass(100);
+    for (let i = 0; i < 3; i++) await serve();
+    expect([...second.values()]).toEqual([1, 2, 3]);
   });
 });
 

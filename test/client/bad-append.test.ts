@@ -126,12 +126,19 @@ test('what nobody has thought of ends its own append alone', async () => {
       throw new Error('a trap');
     },
   });
-  const ends = [good, trap, throwing, good].map((each) => endOf(client.append(each)));
-  // Waits for the map, and is another one by then.
+  let reads = 0;
+  const changing = Object.defineProperty({ ...good }, 'body', {
+    get: () => {
+      reads += 1;
+      return reads === 1 ? 'x' : null;
+    },
+  });
+  const ends = [good, trap, throwing, changing, good].map((each) => endOf(client.append(each)));
+  // Waits for the map, and is another one by then: it is stored as it was.
   Object.assign(trap, { body: null });
   await serve();
   const refused = ['BAD_COMMAND', 'append'];
-  expect(await Promise.all(ends)).toEqual([1, refused, refused, 2]);
+  expect(await Promise.all(ends)).toEqual([1, 2, refused, refused, 3]);
   await client.drain();
 });
 
