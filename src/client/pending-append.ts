@@ -2,6 +2,7 @@
 import { PacelineError, type Refusal } from '../errors.ts';
 import type { Append, Appended } from './append.ts';
 import type { EventAppend } from './event-append.ts';
+import { onAbort } from './on-abort.ts';
 
 /** Where it goes and what is sent; its partition is known once the map is loaded. */
 export interface Placed {
@@ -68,8 +69,7 @@ export class PendingAppend {
       if (this.isUnknown || this.isOut) this.fail(unknownAtAbort);
       else this.end(() => this.call.reject(abortReason(signal)));
     };
-    signal.addEventListener('abort', abort, { once: true });
-    this.stopListening = () => signal.removeEventListener('abort', abort);
+    this.stopListening = onAbort(signal, abort);
   }
 
   finish(appended: Appended): void {

@@ -11,6 +11,7 @@ import {
 } from '../gen/proto.ts';
 import { subscribePath } from '../gen/services.ts';
 import { checkSubscribe } from './check-subscribe.ts';
+import { onAbort } from './on-abort.ts';
 import { isStored, placeOf, type SubscriptionEvent, toEvent } from './subscription-events.ts';
 import { type ClientOptions, mayBeRightElsewhere, type Stream } from './types.ts';
 
@@ -156,9 +157,7 @@ export class Subscription implements AsyncIterableIterator<SubscriptionEvent> {
 
   private begin(): void {
     const { signal } = this.subscribe;
-    const abort = () => this.end(null);
-    signal?.addEventListener('abort', abort, { once: true });
-    this.stopListening = () => signal?.removeEventListener('abort', abort);
+    if (signal !== undefined) this.stopListening = onAbort(signal, () => this.end(null));
     const first = this.deps.first();
     if (first instanceof Promise) this.openLater(first);
     else this.open(first);

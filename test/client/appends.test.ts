@@ -1,4 +1,5 @@
 // What the client does with one append: when it is sent, when it ends, and with which error.
+import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PacelineClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/types.ts';
@@ -277,6 +278,24 @@ describe('abort', () => {
     await serve();
     await serve();
     expect([...first.values(), ...ends.values(), ...behind.values()]).toEqual([1, 'gone', 2]);
+  });
+});
+
+describe('many appends with one signal', () => {
+  it('have one listener of it, which ends all, and none once all have ended', async () => {
+    const client = createClient();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const bodies = Array.from({ length: 11 }, (_, i) => `${i}`);
+    const stored = appendAll(client, bodies, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await serve();
+    expect([...stored.values()]).toEqual(bodies.map((_, i) => i + 1));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const aborted = appendAll(client, bodies, signal);
+    abort.abort(new Error('enough'));
+    await clock.settle();
+    expect([...aborted.values()]).toEqual(bodies.map(() => 'enough'));
   });
 });
 
