@@ -84,7 +84,8 @@ export function toMessage(message: ChatMessage): Message {
     key,
     body,
     contentType,
-    headers,
+    // One without a value has none of its own.
+    headers: headers.map(({ name, value }) => ({ name, value })),
     device,
     epoch: command.epoch.toNumber(),
     clientSeq: command.clientSeq.toNumber(),
