@@ -7,7 +7,8 @@ import type { Append, Appended } from './append.ts';
 import { Appends } from './appends.ts';
 import { checkAmount, checkNumber, checkServer, checkText, uint32Max } from './check-value.ts';
 import type { EventAppend, Policy } from './event-append.ts';
-import type { Message, Page } from './message.ts';
+import type { Page } from './message.ts';
+import { Messages } from './messages.ts';
 import { PartitionMap } from './partition-map.ts';
 import { type Head, type Read, Reads } from './reads.ts';
 import { type Subscribe, Subscription } from './subscription.ts';
@@ -156,10 +157,8 @@ export class PacelineClient {
    * }
    * ```
    */
-  async *messages(subscribe: Subscribe): AsyncGenerator<Message> {
-    for await (const event of this.subscribe(subscribe)) {
-      if (event.kind === 'message') yield event.message;
-    }
+  messages(subscribe: Subscribe): Messages {
+    return new Messages(this.subscribe(subscribe));
   }
 
   /** What one node says of itself. Errors: bad input; UNREACHABLE. */

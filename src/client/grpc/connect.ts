@@ -40,6 +40,7 @@ export { PacelineClient } from '../client.ts';
 export type { Policy } from '../event-append.ts';
 export type { Gap } from '../marked-gaps.ts';
 export type { Message, Page } from '../message.ts';
+export type { Messages } from '../messages.ts';
 export {
   OrderedView,
   type OrderedViewEvent,
