@@ -19,7 +19,11 @@ export function checkCommand(node: Node, bytes: Uint8Array, partition?: number):
   const command = canonicalCommand(bytes);
   if ('reason' in command) return command;
   const place = checkConversation(node, command.conversation);
-  if ('reason' in place) return place;
+  if ('reason' in place) {
+    // The command's is read as Latin-1: what is wrong is said of the name as it was written.
+    const written = checkConversation(node, conversationIn(bytes));
+    return 'reason' in written ? written : place;
+  }
   const belongs = node.partitionOf(place.shard);
   if (partition !== undefined && belongs !== partition) {
     const message = `the conversation is in partition ${belongs}, not ${partition}`;

@@ -58,6 +58,15 @@ describe('a unary append', () => {
     expect(again.result).toMatchObject({ duplicate: true, seq: first.result?.seq });
   });
 
+  test.each([
+    ['café', "conversation: 'é' must be written %C3%A9"],
+    [`a${'é'.repeat(600)}`, 'conversation: it has 1203 bytes, the limit is 512'],
+  ])('with a name that is not ASCII is refused as Read refuses it: %.5s', async (id, text) => {
+    const command = { conversation: `g:${id}`, sender };
+    const refusal = { reason: 'BAD_CONVERSATION', message: text };
+    await expect(append(AppendRequest.encode({ command }))).rejects.toMatchObject(refusal);
+  });
+
   test('takes no notice of fields it does not know', async () => {
     const command = { conversation: 'g:unknown', sender };
     const unknown = Buffer.from([0x7a, 1, 0]);
