@@ -39,7 +39,7 @@ export async function read(conversation: string, flags: ReadFlags): Promise<void
         else say(messageLine(message, flags.time));
       }
       left -= page.messages.length;
-      after += page.messages.length;
+      after = page.messages.at(-1)?.seq ?? after;
       if (page.messages.length === 0 || after >= page.headSeq) break;
     }
     if (page !== null && !flags.json) noteEnd(page, after);
