@@ -28,6 +28,7 @@ const host = '127.0.0.1';
 const restartMs = 1000;
 const pollMs = 50;
 const explainMs = 10_000;
+const answerMs = 1000;
 
 export async function dev(flags: DevFlags): Promise<void> {
   const nodes = await prepare(flags);
@@ -126,11 +127,11 @@ async function waitUntilReady(
   gaveUp: () => boolean,
 ): Promise<void> {
   const servers = nodes.map(({ address }) => address);
-  const client = connect(servers, 1000);
+  const client = connect(servers, answerMs);
   const started = performance.now();
   let explained = false;
   while (!gaveUp()) {
-    const status = await clusterStatus(client, servers).catch(unreached);
+    const status = await clusterStatus(client, servers, answerMs).catch(unreached);
     if (status !== null && isReady(status, nodes, partitions)) break;
     if (!explained && performance.now() - started > explainMs) {
       explained = true;

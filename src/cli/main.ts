@@ -143,7 +143,7 @@ program
   .description('nodes, leaders and replicas; works with any node down')
   .option('--json', 'compact JSON')
   .option(...servers)
-  .option(...timeout, '5')
+  .option(...timeout, '1')
   .action(status);
 
 program

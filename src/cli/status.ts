@@ -38,12 +38,11 @@ interface PartitionStatus {
   readonly replicas: readonly { node: number; applied: number; lag: number }[];
 }
 
-const nodeTimeoutMs = 1000;
-
 export async function status(flags: StatusFlags): Promise<void> {
-  const client = connect(serversOf(flags), timeoutMsOf(flags));
+  const timeoutMs = timeoutMsOf(flags);
+  const client = connect(serversOf(flags), timeoutMs);
   try {
-    const cluster = await clusterStatus(client, serversOf(flags));
+    const cluster = await clusterStatus(client, serversOf(flags), timeoutMs);
     if (flags.json) sayJson(cluster);
     else sayStatus(cluster);
   } finally {
@@ -51,10 +50,11 @@ export async function status(flags: StatusFlags): Promise<void> {
   }
 }
 
-/** Errors: UNREACHABLE where no node answers. */
+/** Each node is given that time. Errors: UNREACHABLE where none answers. */
 export async function clusterStatus(
   client: Pick<PacelineClient, 'status'>,
   servers: readonly string[],
+  nodeTimeoutMs: number,
 ): Promise<ClusterStatus> {
   const answers = new Map<string, GetStatusResponse>();
   const failures = new Map<string, string>();
@@ -80,15 +80,30 @@ export async function clusterStatus(
   return { nodes: nodesOf(first, all), partitions: partitionsOf(all) };
 }
 
+/** For a command that goes on with what it gets: a node that hangs holds it up for a second, not for all of --timeout. */
+export async function clusterSoon(
+  client: Pick<PacelineClient, 'status'>,
+  servers: readonly string[],
+  timeoutMs: number,
+): Promise<ClusterStatus> {
+  const soonMs = Math.min(timeoutMs, 1000);
+  try {
+    return await clusterStatus(client, servers, soonMs);
+  } catch (error) {
+    if (!(error instanceof PacelineError) || timeoutMs === soonMs) throw error;
+    return clusterStatus(client, servers, timeoutMs - soonMs);
+  }
+}
+
 /** --node as the server to ask; nothing where it is not given. */
 export async function serverOf(
   client: PacelineClient,
   servers: readonly string[],
-  flags: { readonly node?: string },
+  flags: { readonly node?: string; readonly timeout: string },
 ): Promise<{ readonly server?: string }> {
   if (flags.node === undefined) return {};
   const node = whole('node', flags.node, 1);
-  return { server: await addressOfNode(client, servers, node) };
+  return { server: await addressOfNode(client, servers, node, timeoutMsOf(flags)) };
 }
 
 /** The address of a node by its id; asks the servers. */
@@ -96,8 +111,9 @@ async function addressOfNode(
   client: PacelineClient,
   servers: readonly string[],
   node: number,
+  timeoutMs: number,
 ): Promise<string> {
-  const { nodes } = await clusterStatus(client, servers);
+  const { nodes } = await clusterSoon(client, servers, timeoutMs);
   const found = nodes.find(({ id }) => id === node);
   if (found !== undefined) return found.address;
   const ids = nodes.map(({ id }) => id);

@@ -7,7 +7,7 @@ import { answered, connect, type ServersFlag, serversOf } from './connect.ts';
 import { checkTime, timeoutMsOf, usage, viewerOf, whole } from './flags.ts';
 import { eventJson, eventLine, messageJson, messageLine } from './messages.ts';
 import { jsonLine, note, onInterrupt, write } from './output.ts';
-import { clusterStatus, serverOf } from './status.ts';
+import { clusterSoon, serverOf } from './status.ts';
 
 export interface TailFlags extends ServersFlag {
   readonly partition?: string;
@@ -93,9 +93,20 @@ async function place(
     return { conversation, afterSeq: await answered(looked, flags) };
   }
   const { partition } = target;
-  const { partitions } = await clusterStatus(client, servers);
-  const commit = partitions.find(({ id }) => id === partition)?.commit ?? 0;
-  return { partition, afterIndex: target.afterIndex ?? Math.max(0, commit - newestEntries) };
+  const { partitions } = await clusterSoon(client, servers, timeoutMsOf(flags));
+  const status = partitions.find(({ id }) => id === partition);
+  const commit = status?.commit ?? 0;
+  const { afterIndex } = target;
+  if (afterIndex === null) return { partition, afterIndex: Math.max(0, commit - newestEntries) };
+  // Where no leader is known, those that answer may all be behind.
+  const isKnown = status !== undefined && status.leader !== null;
+  if (isKnown && afterIndex > commit) throw inFuture(afterIndex, commit);
+  return { partition, afterIndex };
+}
+
+function inFuture(index: number, max: number): PacelineError {
+  const message = `there is no index ${index} yet, the newest is ${max}`;
+  return new PacelineError({ reason: 'IN_FUTURE', field: 'after_index', max, message });
 }
 
 /** Before the newest few. */

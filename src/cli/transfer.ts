@@ -3,7 +3,7 @@ import { PacelineError } from '../errors.ts';
 import { connect, type ServersFlag, serversOf } from './connect.ts';
 import { timeoutMsOf, whole } from './flags.ts';
 import { say, sayJson } from './output.ts';
-import { clusterStatus } from './status.ts';
+import { clusterSoon } from './status.ts';
 
 export interface TransferFlags extends ServersFlag {
   readonly json?: boolean;
@@ -20,7 +20,7 @@ export async function transfer(
   const timeoutMs = timeoutMsOf(flags);
   const client = connect(serversOf(flags), timeoutMs);
   try {
-    const { nodes, partitions } = await clusterStatus(client, serversOf(flags));
+    const { nodes, partitions } = await clusterSoon(client, serversOf(flags), timeoutMs);
     const from = partitions.find(({ id }) => id === partition)?.leader ?? null;
     const address = nodes.find(({ id }) => id === from)?.address;
     // A node that leads nothing says itself what is wrong with the request.

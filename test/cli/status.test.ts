@@ -1,7 +1,8 @@
 // `paceline status` with nodes that answer in any order, or not at all.
 import { expect, it } from 'vitest';
 import { paceline } from '../../scripts/irc/cli.ts';
-import { clusterStatus } from '../../src/cli/status.ts';
+import { clusterSoon, clusterStatus } from '../../src/cli/status.ts';
+import { PacelineError } from '../../src/errors.ts';
 import { GetStatusResponse } from '../../src/gen/proto.ts';
 import { useCluster } from '../cluster/fixture.ts';
 
@@ -23,8 +24,48 @@ it('replicas stand in the order of nodes, whoever answers first', async () => {
       return GetStatusResponse.decode(GetStatusResponse.encode(answer));
     },
   };
-  const { partitions } = await clusterStatus(client, ['3', '1', '2']);
+  const { partitions } = await clusterStatus(client, ['3', '1', '2'], 1000);
   expect(partitions[0]?.replicas.map(({ node }) => node)).toEqual([1, 2, 3]);
+});
+
+it('each node has --timeout to answer', async () => {
+  const { cluster } = fixture;
+  cluster.node(2).signal('SIGSTOP');
+  try {
+    for (const [seconds, ms] of [
+      ['0.3', 300],
+      ['2', 2000],
+    ] as const) {
+      const at = ['--servers', cluster.node(2).address, '--timeout', seconds];
+      const { code, stderr } = await paceline(['status', ...at]);
+      expect([code, stderr]).toEqual([3, expect.stringContaining(`no answer within ${ms} ms`)]);
+    }
+  } finally {
+    cluster.node(2).signal('SIGCONT');
+  }
+});
+
+it('what asks for the status goes on after a second, and tries for all its time where nobody answers', async () => {
+  const asked: [string, number][] = [];
+  const answer = GetStatusResponse.encode({ node: 1, nodes: [{ id: 1, address: 'a' }] });
+  const client = {
+    status: async (address: string, timeoutMs: number) => {
+      asked.push([address, timeoutMs]);
+      const isSlow = address === 'b' || asked.length === 1;
+      if (isSlow) throw new PacelineError({ reason: 'UNREACHABLE', message: 'late' });
+      return GetStatusResponse.decode(answer);
+    },
+  };
+  expect((await clusterSoon(client, ['a'], 5000)).nodes).toHaveLength(1);
+  expect((await clusterSoon(client, ['a', 'b'], 5000)).nodes).toHaveLength(1);
+  expect(asked).toEqual([
+    ['a', 1000],
+    ['a', 4000],
+    ['a', 1000],
+    ['b', 1000],
+  ]);
+  await expect(clusterSoon(client, ['b'], 500)).rejects.toMatchObject({ reason: 'UNREACHABLE' });
+  expect(asked.slice(4)).toEqual([['b', 500]]);
 });
 
 it('a node that does not answer has no lag, and is named all the same', async () => {
