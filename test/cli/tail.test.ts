@@ -152,6 +152,14 @@ describe('tail', () => {
     expect(running.stderr).toBe('IN_FUTURE: there is no seq 500 yet, the newest is 4\n');
   });
 
+  it('refuses an index that is not there yet: exit code 1', async () => {
+    const running = tail('--partition', '3', '--after-index', '1000000');
+    expect(await running.end()).toBe(1);
+    expect(running.stderr).toMatch(
+      /^IN_FUTURE: there is no index 1000000 yet, the newest is \d+\n$/,
+    );
+  });
+
   it('refuses a partition that is not there: exit code 2', async () => {
     const running = tail('--partition', '16');
     expect(await running.end()).toBe(2);
