@@ -17,7 +17,7 @@ const leafLibraries: Readonly<Record<string, readonly string[]>> = {
   'shard.ts': ['xxhash-wasm'],
 };
 
-/** What a folder may import: folders of src/, 'leafs', libraries; `types:` = type imports only. */
+/** The table of docs/architecture.md, with the libraries one by one: what a folder may import: folders of src/, 'leafs', libraries; `types:` = type imports only. */
 const folderImports: Readonly<Record<string, readonly string[]>> = {
   gen: ['leafs', 'protobufjs/light.js', 'types:long'],
   raft: ['leaf:assert.ts'],

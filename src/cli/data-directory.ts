@@ -23,7 +23,7 @@ const problems: Readonly<Record<string, string>> = {
 };
 const nodeDirectory = /^node-[1-7]$/;
 const nodeLog = /^node-[1-7]\.log$/;
-/** What a store has in its directory; CURRENT: one of an older version. */
+/** What a store has in its directory. */
 const storeNames: ReadonlySet<string> = new Set(['log', 'state']);
 
 /** Made where it is missing. Throws BAD_REQUEST where that cannot be. */
@@ -75,6 +75,7 @@ async function checkUnused(files: readonly string[]): Promise<void> {
   }
 }
 
+/** CURRENT: the store of an older version. */
 function isStore(directory: string): boolean {
   if (!lstatSync(directory).isDirectory()) return false;
   const names = readdirSync(directory);

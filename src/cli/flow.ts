@@ -1,4 +1,4 @@
-// How fast an import may go: appends that are open at once, and messages a second.
+// How fast `import` and `append --lines` may go: appends that are open at once, and messages a second.
 
 /** Bounds what was started and has not ended, in number and in bytes. */
 export class OpenAppends {

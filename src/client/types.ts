@@ -44,7 +44,7 @@ export interface ClientOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Names this client in the keys it makes: unique among all clients; `connect` makes 16 random characters. */
+  /** Names this client in the keys it makes: unique among all clients; `connect` makes 14 random characters. */
   readonly clientId: string;
   /** An append ends after this at the latest; 30 s where not given. */
   readonly appendTimeoutMs?: number;

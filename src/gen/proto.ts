@@ -702,7 +702,7 @@ export interface GetStatusResponse {
   readonly address: string;
   /** "waiting": the cluster is not founded, or this node is not in it; "serving". */
   readonly state: string;
-  /** Why it waits, for people; empty where it serves. */
+  /** For people: why it waits; where it serves, which nodes it refuses since they have another data directory than they were founded with, mostly none. */
   readonly waitingFor: string;
   /** The initial list, or the founded one. */
   readonly nodes: readonly StatusNode[];

@@ -34,13 +34,13 @@ export interface NodeLimits {
   /** Commands of a partition that wait to be sequenced; more are answered BUSY. */
   readonly queuedCommandsMax: number;
   readonly queuedBytesMax: number;
-  /** A partition's entries not yet committed; beyond that its commands wait. */
+  /** A leader's entries not yet folded; beyond that its partition's commands wait. */
   readonly uncommittedBytesMax: number;
   /** An entry takes the commands at hand up to about this size. */
   readonly entryBytesTarget: number;
   /** Commands looked at together, so that one fetch serves them all. */
   readonly sequenceWindow: number;
-  /** One frame to a peer, or one entry. */
+  /** One frame to a peer takes messages up to this size; a larger one is alone in its frame. */
   readonly frameBytesMax: number;
   readonly checkpointRowsMax: number;
   readonly checkpointBytesMax: number;

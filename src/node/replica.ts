@@ -51,7 +51,7 @@ export interface TurnOutput {
   /** A frozen checkpoint, whose rows are to be written in some batch. */
   checkpoint(replica: Replica, entry: LogEntry, frozen: FrozenRows): void;
   load(replica: Replica, request: LoadRequest): void;
-  /** Rows and entries that commands need; `done` is called in a later turn. */
+  /** Rows and entries that commands need; `onFetched` is called in a later turn. */
   fetch(replica: Replica, needs: Needs): void;
 }
 
@@ -221,7 +221,7 @@ export class Replica implements SequencingHost {
     this.deps.wake(this);
   }
 
-  /** What `fetch` asked for arrived: admitted by the node; null: it is out of date, ask again. */
+  /** What `fetch` asked for was read. Its rows are in memory, unless a checkpoint came meanwhile: they are asked for again then. */
   onFetched(entries: readonly LogEntry[]): void {
     this.fetching = false;
     for (const entry of entries) this.fetched.set(entry.index, entry);

@@ -149,7 +149,7 @@ export interface Core<P> {
   readonly membershipPayload: RaftOptions<P>['membershipPayload'];
   readonly readMembership: RaftOptions<P>['readMembership'];
   readonly log: Log<P>;
-  /** Changes with the log only: appendToLog, truncateLog, restoreLog. */
+  /** Changes with the log (appendToLog, truncateLog, restoreLog), and drops what a newer one that is applied has replaced. */
   readonly memberships: MembershipLog;
   readonly outputs: Outputs<P>;
   term: number;

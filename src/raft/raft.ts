@@ -1,6 +1,6 @@
 // One replica of one Raft group, without disk, wire, clock or chance: inputs change its state, and
 // takeEffects() tells what has to be done (Ongaro's thesis; docs/architecture.md, "Rules of the engine").
-// This file only builds the state and hands each input to the file of the role.
+// This file takes each input, does what is the same in every role, and hands the rest to the file of the role.
 
 import { assert } from '../assert.ts';
 import { stepCandidate, tickCandidate } from './candidate.ts';

@@ -9,7 +9,7 @@ import { batchRingKey, batchRingRange, newestBatchKey } from './keys.ts';
 import { type BatchRecord, decodeBatchRecord, encodeBatchRecord, saltBytes } from './own-rows.ts';
 import { corrupt, decodeShapedRecord, type RecordName } from './record-codec.ts';
 
-/** A write buffer's worth of middling batches: what lies further back has left LevelDB's log. */
+/** What is missing further back leaves no trace here, and small batches fill LevelDB's log with more than these. */
 export const ringSlots = 4096;
 
 export function nextBatchRecord(

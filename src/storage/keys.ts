@@ -1,5 +1,5 @@
 // Where each row lies in LevelDB. The first byte parts the store's own rows from those of
-// partitions, so that no partition number (65535, meta, included) can meet them. Big-endian:
+// partitions, so that no partition number can meet them. Big-endian:
 //   0 | kind ...                                       store: identity, founding, batch records
 //   1 | partition u16 | 0 u32 | kind u8                partition: generation, hard state
 //   1 | partition u16 | generation u32 | table u8 ...  checkpoint, rows, entries by index u64

@@ -1,6 +1,6 @@
 // The store. Every write is synced and carries the next batch record; one is in flight
 // at a time. After any failed write nothing more is promised: an fsync that failed once may succeed
-// the next time without the data, so the store refuses everything from then on (design, rule 10).
+// the next time without the data, so the store refuses everything from then on (rule 10).
 import { assert } from '../assert.ts';
 import type { LogEntry } from '../entry.ts';
 import { PacelineError } from '../errors.ts';
