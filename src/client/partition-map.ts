@@ -58,10 +58,6 @@ export class PartitionMap {
     throw badName(isBadName(place) ? place : { problem: 'not a name' });
   }
 
-  get partitionCount(): number {
-    return this.partitions;
-  }
-
   leader(partition: number): string | undefined {
     return this.leaders.get(partition)?.address;
   }

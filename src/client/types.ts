@@ -12,9 +12,6 @@ export interface StreamEvents {
 
 export interface Stream {
   send(request: Buffer): void;
-  /** Responses wait until `resume`. */
-  pause(): void;
-  resume(): void;
   /** onEnd is not called any more. */
   close(): void;
 }

@@ -62,8 +62,6 @@ export class WatchedTransport implements ClientTransport {
         session.sent(bytes);
         stream.send(bytes);
       },
-      pause: () => stream.pause(),
-      resume: () => stream.resume(),
       close: () => {
         session.ended();
         stream.close();

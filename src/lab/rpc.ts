@@ -29,11 +29,9 @@ export class RpcTransport implements ClientTransport {
   }
 
   openStream(address: string, path: string, events: StreamEvents): Stream {
-    const unread: Buffer[] = [];
     const unsent: Buffer[] = [];
     let connection: Connection | null = null;
     let isOver = false;
-    let isPaused = false;
     const end = (refusal: Refusal) => {
       if (isOver) return;
       isOver = true;
@@ -41,8 +39,7 @@ export class RpcTransport implements ClientTransport {
       events.onEnd(new PacelineError(refusal));
     };
     const take = (bytes: Buffer) => {
-      if (isPaused) unread.push(bytes);
-      else if (bytes[0] === kind.response) events.onResponse(bytes.subarray(1));
+      if (bytes[0] === kind.response) events.onResponse(bytes.subarray(1));
       else end(bytes[0] === kind.refusal ? refusalIn(bytes) : cutOff);
     };
     const ends: End = {
@@ -67,13 +64,6 @@ export class RpcTransport implements ClientTransport {
         if (isOver) return;
         if (connection === null) unsent.push(bytes);
         else connection.send({ bytes });
-      },
-      pause: () => {
-        isPaused = true;
-      },
-      resume: () => {
-        isPaused = false;
-        while (!isPaused && !isOver && unread.length > 0) take(unread.shift() ?? Buffer.alloc(0));
       },
       close: () => {
         isOver = true;

@@ -130,10 +130,6 @@ export class Replica implements SequencingHost {
     this.expiries = new Expiries(deps.partition, deps.rows, deps.scanRows);
   }
 
-  get term(): number {
-    return this.raft.term;
-  }
-
   get sequencer(): Sequencer {
     assert(this.leading !== null, 'only a ready leader sequences');
     return this.leading;

@@ -40,22 +40,9 @@ export class IdSource {
   }
 }
 
-/** The id as one unsigned 64-bit number. */
-export function composeId(ms: number, shard: number, counter: number): bigint {
-  return (BigInt(ms - idEpochMs) << 23n) | BigInt((shard << 10) | counter);
-}
-
-/** The same in two unsigned halves, as the wire takes it without a BigInt. */
+/** The id in two unsigned halves, as the wire takes it without a BigInt. */
 export function composeIdHalves(ms: number, shard: number, counter: number): [number, number] {
   const since = ms - idEpochMs;
   const low = ((since % 512) * 0x80_0000 + ((shard << 10) | counter)) >>> 0;
   return [low, Math.floor(since / 512) >>> 0];
-}
-
-export function decomposeId(id: bigint): { ms: number; shard: number; counter: number } {
-  return {
-    ms: Number(id >> 23n) + idEpochMs,
-    shard: Number((id >> 10n) & 0x1fffn),
-    counter: Number(id & 0x3ffn),
-  };
 }

@@ -18,7 +18,7 @@ export interface Batch<P> {
   readonly bytes: number;
 }
 
-export interface Unwritten<P> extends UnwrittenRange {
+interface Unwritten<P> extends Omit<UnwrittenRange, 'fromIndex'> {
   readonly entries: readonly Entry<P>[];
   readonly snapshot: Snapshot | null;
 }
@@ -174,7 +174,7 @@ export class Log<P> {
     const entries = this.slice(fromIndex, this.lastIndex);
     const snapshot = this.#unwrittenSnapshot;
     this.#unwrittenSnapshot = null;
-    return { fromIndex, truncateFrom, truncateTo, entries, snapshot };
+    return { truncateFrom, truncateTo, entries, snapshot };
   }
 
   persisted(appendSeq: number): void {

@@ -4,7 +4,7 @@
 // ring must hold every number up to the newest. A lost newest batch leaves no trace here: only
 // those who remember a higher number can notice it.
 import { hash128, hashBytes } from '../hash.ts';
-import { type Database, getValue, readPage } from './database.ts';
+import { type Database, readPage } from './database.ts';
 import { batchRingKey, batchRingRange, newestBatchKey } from './keys.ts';
 import { type BatchRecord, decodeBatchRecord, encodeBatchRecord, saltBytes } from './own-rows.ts';
 import { corrupt, decodeShapedRecord, type RecordName } from './record-codec.ts';
@@ -30,7 +30,7 @@ export function ringKeyOf(record: BatchRecord): Buffer {
 /** The newest record, after checking that no batch before it is missing. `noun` names a batch for people. */
 export async function readNewestBatch(db: Database, noun = 'batch'): Promise<BatchRecord> {
   const name = newestName(noun);
-  const stored = await getValue(db, newestBatchKey);
+  const stored = await db.get(newestBatchKey);
   if (stored === undefined) throw corrupt(name, 'is missing');
   const newest = decodeShapedRecord(newestBatchKey, stored, name, decodeBatchRecord);
   const ring = await readRing(db, noun);

@@ -36,17 +36,6 @@ export interface DatabaseBatch {
 const chunkRows = 1000;
 const chunkBytes = 256 * 1024;
 
-export async function getValue(db: Database, key: Buffer): Promise<Buffer | undefined> {
-  return db.get(key);
-}
-
-export async function getValues(
-  db: Database,
-  keys: readonly Buffer[],
-): Promise<(Buffer | undefined)[]> {
-  return db.getMany([...keys]);
-}
-
 export interface PageLimits {
   readonly rows: number;
   /** Ends the page once its values reach this many; at most one chunk and a row go beyond. */

@@ -2,7 +2,7 @@
 // the generation of every partition. A directory without any row becomes a new store, in one batch.
 import { PacelineError } from '../errors.ts';
 import { nextBatchRecord, readNewestBatch } from './batch-record.ts';
-import { type Database, getValue, isEmpty, readPage } from './database.ts';
+import { type Database, isEmpty, readPage } from './database.ts';
 import {
   everything,
   foundingKey,
@@ -36,7 +36,7 @@ export interface OpeningOptions {
 }
 
 export async function readOpening(db: Database, options: OpeningOptions): Promise<Opening> {
-  const stored = await getValue(db, identityKey);
+  const stored = await db.get(identityKey);
   if (stored === undefined) return createIdentity(db, options);
   const name = { partition: null, row: 'the identity' };
   const identity = decodeShapedRecord(identityKey, stored, name, decodeIdentity);
@@ -67,7 +67,7 @@ async function createIdentity(
 }
 
 async function readFounding(db: Database): Promise<Buffer | null> {
-  const stored = await getValue(db, foundingKey);
+  const stored = await db.get(foundingKey);
   if (stored === undefined) return null;
   return decodeRecord(foundingKey, stored, { partition: null, row: 'the founding record' });
 }
@@ -89,7 +89,7 @@ async function readGenerations(db: Database): Promise<Map<number, number>> {
 async function readGeneration(db: Database, partition: number): Promise<number> {
   const key = generationKey(partition);
   const name = { partition, row: 'the generation' };
-  const stored = await getValue(db, key);
+  const stored = await db.get(key);
   if (stored === undefined) throw corrupt(name, 'is missing while other rows stand');
   return decodeShapedRecord(key, stored, name, decodeGeneration);
 }

@@ -5,7 +5,7 @@
 import { assert } from '../assert.ts';
 import { entryChain, foundingChain, type LogEntry } from '../entry.ts';
 import type { HardState, LogTail } from '../raft/types.ts';
-import { type Database, getValue, readPage } from './database.ts';
+import { type Database, readPage } from './database.ts';
 import {
   checkpointKey,
   entriesRange,
@@ -56,11 +56,11 @@ function firstBase(chain: Uint8Array): LogTail {
 
 async function readHardState(db: Database, partition: number): Promise<HardState> {
   const key = hardStateKey(partition);
-  const stored = await getValue(db, key);
+  const stored = await db.get(key);
   const name = { partition, row: 'the hard state' };
   if (stored !== undefined) return decodeShapedRecord(key, stored, name, decodeHardState);
   // A partition's first batch brings its term. Once that stood, "no vote yet" would be a lie.
-  if ((await getValue(db, generationKey(partition))) !== undefined) {
+  if ((await db.get(generationKey(partition))) !== undefined) {
     throw corrupt(name, 'is missing while other rows stand');
   }
   return { term: 0, votedFor: 0, commit: 0 };
@@ -68,7 +68,7 @@ async function readHardState(db: Database, partition: number): Promise<HardState
 
 async function readCheckpoint(db: Database, place: Place): Promise<Checkpoint | null> {
   const key = checkpointKey(place);
-  const stored = await getValue(db, key);
+  const stored = await db.get(key);
   if (stored === undefined) return null;
   const name = { partition: place.partition, row: 'the checkpoint' };
   return decodeShapedRecord(key, stored, name, decodeCheckpoint);
@@ -87,7 +87,7 @@ async function checkNoRows(db: Database, place: Place): Promise<void> {
 async function checkEntryAt(db: Database, place: Place, checkpoint: Checkpoint): Promise<void> {
   const { index } = checkpoint;
   if (index === 0) return;
-  const stored = await getValue(db, entryKey(place, index));
+  const stored = await db.get(entryKey(place, index));
   const name = entryName(place.partition, index);
   if (stored === undefined) throw corrupt(name, 'is missing while a checkpoint stands at it');
   const entry = decodeStoredEntry(place.partition, index, stored);

@@ -32,21 +32,11 @@ export class StoreBatch implements Batch {
   readonly #rows: DatabaseBatch;
   readonly #generations: ReadonlyMap<number, number>;
   readonly #begun = new Set<number>();
-  #bytes = 0;
-  #operations = 0;
   #sealed = false;
 
   constructor(rows: DatabaseBatch, generations: ReadonlyMap<number, number>) {
     this.#rows = rows;
     this.#generations = generations;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get operations(): number {
-    return this.#operations;
   }
 
   /** Partitions that get their first rows by this batch. */
@@ -112,14 +102,10 @@ export class StoreBatch implements Batch {
   #put(key: Buffer, stored: Buffer): void {
     assert(!this.#sealed, 'a batch is not changed once it is being written');
     this.#rows.put(key, stored);
-    this.#bytes += key.length + stored.length;
-    this.#operations++;
   }
 
   #remove(key: Buffer): void {
     assert(!this.#sealed, 'a batch is not changed once it is being written');
     this.#rows.del(key);
-    this.#bytes += key.length;
-    this.#operations++;
   }
 }

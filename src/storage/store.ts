@@ -5,7 +5,7 @@ import { assert } from '../assert.ts';
 import type { LogEntry } from '../entry.ts';
 import { PacelineError } from '../errors.ts';
 import { nextBatchRecord } from './batch-record.ts';
-import { type Database, getValues, readPage, storageError } from './database.ts';
+import { type Database, readPage, storageError } from './database.ts';
 import {
   entriesRange,
   entryIndexOf,
@@ -23,7 +23,7 @@ import { StoreBatch } from './store-batch.ts';
 import type { Batch, RecoveredPartition, RowsRequest, Store, StoreIdentity } from './types.ts';
 
 export interface DurableStore extends Store {
-  /** Number of the newest durable batch: what peers remember of this store. */
+  /** Number of the newest durable batch: for peers to remember, none of which does yet. */
   readonly newestBatch: number;
 }
 
@@ -97,7 +97,7 @@ class OpenedStore implements DurableStore {
       const place = this.#place(partition);
       return keys.map((key) => rowKey(place, key));
     });
-    const found = await this.#read(() => getValues(this.#db, full.flat()));
+    const found = await this.#read(() => this.#db.getMany(full.flat()));
     let at = 0;
     return requests.map(({ partition }, request) =>
       (full[request] ?? []).map((key) => {
@@ -150,7 +150,7 @@ class OpenedStore implements DurableStore {
   async getEntries(partition: number, indexes: readonly number[]): Promise<LogEntry[]> {
     const place = this.#place(partition);
     const keys = indexes.map((index) => entryKey(place, index));
-    const found = await this.#read(() => getValues(this.#db, keys));
+    const found = await this.#read(() => this.#db.getMany(keys));
     return indexes.map((index, at) => {
       const stored = found[at];
       if (stored === undefined) throw missingEntry(partition, index);

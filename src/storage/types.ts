@@ -24,8 +24,6 @@ export interface Batch {
   putRow(partition: number, row: RowWrite): void;
   /** The place from which the log is replayed at a start; written together with the rows it describes. */
   putCheckpoint(partition: number, checkpoint: Checkpoint): void;
-  readonly bytes: number;
-  readonly operations: number;
 }
 
 export interface Checkpoint {

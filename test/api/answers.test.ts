@@ -12,7 +12,8 @@ import {
 } from '../../src/gen/proto.ts';
 import type { Final, Outcome } from '../../src/node/groups.ts';
 import type { Node } from '../../src/node/node.ts';
-import { composeId, idEpochMs } from '../../src/order/ids.ts';
+import { idEpochMs } from '../../src/order/ids.ts';
+import { composeId } from '../order/whole-id.ts';
 
 const windowMs = 604_800_000;
 const node = {

@@ -15,7 +15,7 @@ function open() {
     call: (address, rpc) => cluster.call(address, rpc),
     openStream: (address) => {
       opened.push(address);
-      return { send() {}, pause() {}, resume() {}, close() {} };
+      return { send() {}, close() {} };
     },
     close: () => {},
   };

@@ -58,10 +58,6 @@ export class FakeStream implements Stream {
     if (this.isOpen) this.inbox.push(AppendSessionRequest.decode(request));
   }
 
-  pause(): void {}
-
-  resume(): void {}
-
   close(): void {
     this.isOpen = false;
   }

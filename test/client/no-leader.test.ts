@@ -18,7 +18,7 @@ function createLeaderless() {
   });
   const asked = { times: 0 };
   const transport: ClientTransport = {
-    openStream: () => ({ send: () => {}, pause: () => {}, resume: () => {}, close: () => {} }),
+    openStream: () => ({ send: () => {}, close: () => {} }),
     call: async (_address, rpc) => {
       asked.times += 1;
       return rpc.response.decode(map);

@@ -23,7 +23,7 @@ function open(options: Partial<ClientOptions> = {}, { mapAfterMs = 1e9 } = {}) {
   const transport: ClientTransport = {
     openStream: (address) => {
       asked.push(address);
-      return { send() {}, pause() {}, resume() {}, close() {} };
+      return { send() {}, close() {} };
     },
     call: (address, rpc, _request, timeoutMs) => {
       asked.push(address);

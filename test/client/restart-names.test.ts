@@ -52,7 +52,7 @@ function open() {
     call: (address, rpc) => cluster.call(address, rpc),
     openStream: (_address, _path, events) => {
       const send = (bytes: Buffer) => node.take(bytes, events);
-      return { send, pause() {}, resume() {}, close() {} };
+      return { send, close() {} };
     },
     close: () => {},
   };

@@ -15,7 +15,7 @@ function follow(window?: number) {
   const transport: ClientTransport = {
     openStream: (_address, _path, events) => {
       streams.push(events);
-      return { send() {}, pause() {}, resume() {}, close() {} };
+      return { send() {}, close() {} };
     },
     call: () => Promise.reject(unreachable),
     close: () => {},

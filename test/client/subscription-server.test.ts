@@ -24,7 +24,7 @@ function open({ hasMap = true } = {}) {
     openStream: (address, _path, events) => {
       opened.push(address);
       streams.push(events);
-      return { send() {}, pause() {}, resume() {}, close() {} };
+      return { send() {}, close() {} };
     },
     call: async (_address, rpc) => {
       if (!hasMap || rpc.path !== rpcs.getPartitionMap.path) throw unreachable;

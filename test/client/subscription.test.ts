@@ -34,10 +34,6 @@ class FakeStream implements Stream {
     this.requests.push(SubscribeRequest.decode(request));
   }
 
-  pause(): void {}
-
-  resume(): void {}
-
   close(): void {
     this.isOpen = false;
   }

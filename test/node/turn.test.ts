@@ -237,14 +237,14 @@ describe('a peer', () => {
     one.writes[0]?.end();
     await one.settle();
     expect(one.sent.map(({ partition, message }) => [partition, message.to])).toEqual([[1, 2]]);
-    expect(one.node.replicas.map(({ term }) => term)).toEqual([0, 1, 0, 0]);
+    expect(one.node.replicas.map(({ raft }) => raft.term)).toEqual([0, 1, 0, 0]);
   });
 
   test('cannot speak for another', async () => {
     const one = await new OneOfThree().start();
     one.node.onBatch(3, 'control', { wallMs: 0, partitions: [0], messages: [vote(2)] });
     await one.settle();
-    expect(one.node.replicas[0]?.term).toBe(0);
+    expect(one.node.replicas[0]?.raft.term).toBe(0);
   });
 });
 

@@ -3,11 +3,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AppendCommandInput } from '../../src/gen/proto.ts';
-import { composeId } from '../../src/order/ids.ts';
 import type { KeyPlace } from '../../src/order/page.ts';
 import type { FrozenRows } from '../../src/order/rows.ts';
 import type { Draft, Verdict } from '../../src/order/sequencer.ts';
 import { Partition, placed, shardOf } from './partition.ts';
+import { composeId } from './whole-id.ts';
 
 /** A stored message, as the model remembers it. */
 interface Stored {

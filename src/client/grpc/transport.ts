@@ -78,8 +78,6 @@ function openStream(
     send: (request) => {
       if (!ended) stream.write(request);
     },
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
     close: () => {
       over();
       stream.cancel();
