@@ -1,6 +1,5 @@
 // What `paceline serve` takes, from flags or from a file (`config-file.ts`): checked here, each problem
 // named by its flag.
-import { PacelineError } from '../errors.ts';
 import {
   type ClusterConfig,
   defaultCluster,
@@ -9,6 +8,7 @@ import {
   type NodeConfig,
 } from '../node/config.ts';
 import { shardCount, shardMappings } from '../shard.ts';
+import { usage } from './flags.ts';
 import { version } from './version.ts';
 
 export interface ServeFlags {
@@ -45,15 +45,15 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
   const { host } = placeOf(listen);
   if (!loopback.test(host) && flags.insecure !== true) {
     const why = 'has no encryption or passwords: other hosts could read and write everything';
-    throw bad('listen', `${listen} ${why}. Say --insecure where the network itself is safe`);
+    throw usage('listen', `${listen} ${why}. Say --insecure where the network itself is safe`);
   }
   const nodes = peers(flags.peers, id);
   const { data } = flags;
-  if (!data) throw bad('data', "is missing: the directory that keeps this node's log");
+  if (!data) throw usage('data', "is missing: the directory that keeps this node's log");
   const cluster = clusterSettings(flags);
   const { logLevel = 'info' } = flags;
   if (!logLevels.some((each) => each === logLevel)) {
-    throw bad('log-level', `"${logLevel}" is not one of ${logLevels.join(', ')}`);
+    throw usage('log-level', `"${logLevel}" is not one of ${logLevels.join(', ')}`);
   }
   const node: NodeConfig = {
     id,
@@ -69,11 +69,11 @@ export function serveSettings(flags: ServeFlags): ServeSettings {
 
 function clusterSettings(flags: ServeFlags): ClusterConfig {
   const { cluster } = flags;
-  if (!cluster) throw bad('cluster', 'is missing: the same name for every node');
+  if (!cluster) throw usage('cluster', 'is missing: the same name for every node');
   const defaults = defaultCluster(cluster);
   const partitions = partitionsOf(flags.partitions ?? defaults.partitions);
   const mapping = shardMappings.find((each) => each === (flags.mapping ?? defaults.mapping));
-  if (mapping === undefined) throw bad('mapping', `must be one of ${shardMappings.join(', ')}`);
+  if (mapping === undefined) throw usage('mapping', `must be one of ${shardMappings.join(', ')}`);
   const { windowMs, windowBytes } = defaults.dedupe;
   const dedupe = {
     windowMs: whole('dedupe-window-ms', flags.dedupeWindowMs ?? windowMs, 1000, 2 ** 45),
@@ -91,27 +91,28 @@ function clusterSettings(flags: ServeFlags): ClusterConfig {
 export function partitionsOf(value: string | number): number {
   const partitions = whole('partitions', value, 1, shardCount);
   if ((partitions & (partitions - 1)) === 0) return partitions;
-  throw bad('partitions', `is ${partitions}, it must be a power of two`);
+  throw usage('partitions', `is ${partitions}, it must be a power of two`);
 }
 
 /** "1=HOST:PORT,2=HOST:PORT", this node among them: the cluster is founded of these, for good. */
 function peers(text: string | undefined, id: number): Map<number, string> {
   const nodes = new Map<number, string>();
   const alone = `a cluster of this node alone is --peers ${id}=HOST:PORT`;
-  if (!text) throw bad('peers', `is missing: every node as ID=HOST:PORT; ${alone}`);
+  if (!text) throw usage('peers', `is missing: every node as ID=HOST:PORT; ${alone}`);
   for (const part of text.split(',').filter((each) => each !== '')) {
     const [, peer, at] = /^([^=]*)=(.*)$/.exec(part) ?? [];
-    if (peer === undefined || at === undefined) throw bad('peers', `"${part}" is not ID=HOST:PORT`);
+    if (peer === undefined || at === undefined)
+      throw usage('peers', `"${part}" is not ID=HOST:PORT`);
     const node = whole('peers', peer, 1, 65_535);
-    if (nodes.has(node)) throw bad('peers', `names node ${node} twice`);
+    if (nodes.has(node)) throw usage('peers', `names node ${node} twice`);
     nodes.set(node, address('peers', at));
   }
-  if (!nodes.has(id)) throw bad('peers', `does not name node ${id}, which is this one`);
+  if (!nodes.has(id)) throw usage('peers', `does not name node ${id}, which is this one`);
   const addresses = [...nodes.values()];
   const twice = addresses.find((each, i) => addresses.indexOf(each) !== i);
-  if (twice !== undefined) throw bad('peers', `gives two nodes the address ${twice}`);
+  if (twice !== undefined) throw usage('peers', `gives two nodes the address ${twice}`);
   if (nodes.size > nodesMax)
-    throw bad('peers', `has ${nodes.size} nodes, the limit is ${nodesMax}`);
+    throw usage('peers', `has ${nodes.size} nodes, the limit is ${nodesMax}`);
   return nodes;
 }
 
@@ -130,21 +131,17 @@ export function placeOf(text: string): { readonly host: string; readonly port: n
 }
 
 function address(field: string, text: string): string {
-  if (!/^[^=,\s]+:\d+$/.test(text)) throw bad(field, `"${text}" is not HOST:PORT`);
+  if (!/^[^=,\s]+:\d+$/.test(text)) throw usage(field, `"${text}" is not HOST:PORT`);
   const { port } = placeOf(text);
   if (port >= 1 && port <= 65_535) return text;
-  throw bad(field, `"${text}" has port ${port}, it must be 1 to 65535`);
+  throw usage(field, `"${text}" has port ${port}, it must be 1 to 65535`);
 }
 
 function whole(field: string, value: unknown, min: number, max: number): number {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isInteger(number)) {
-    throw bad(field, value === undefined ? 'is missing' : `"${value}" is not a whole number`);
+    throw usage(field, value === undefined ? 'is missing' : `"${value}" is not a whole number`);
   }
-  if (number < min || number > max) throw bad(field, `is ${number}, it must be ${min} to ${max}`);
+  if (number < min || number > max) throw usage(field, `is ${number}, it must be ${min} to ${max}`);
   return number;
-}
-
-function bad(field: string, problem: string): PacelineError {
-  return new PacelineError({ reason: 'BAD_REQUEST', field, message: `${field} ${problem}` });
 }

@@ -3,7 +3,7 @@
 import { assert } from '../assert.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { createEmptyPayload, entryChain } from '../entry.ts';
-import { PacelineError, type Refusal } from '../errors.ts';
+import { nodeStopping, PacelineError, type Refusal } from '../errors.ts';
 import { hashBytes } from '../hash.ts';
 import { Rows } from '../order/rows.ts';
 import { foundingMembership } from '../raft/membership.ts';
@@ -460,12 +460,10 @@ export class Node implements TransportEvents {
     return preferred;
   }
 
-  private notServing() {
-    const message = this.stopped
-      ? 'this node is stopping'
-      : `this node waits for ${this.waitingFor}`;
-    const reason = this.stopped ? ('STOPPING' as const) : ('NO_LEADER' as const);
-    return { reason, message, retryAfterMs: 200 };
+  private notServing(): Refusal {
+    if (this.stopped) return { ...nodeStopping, retryAfterMs: 200 };
+    const message = `this node waits for ${this.waitingFor}`;
+    return { reason: 'NO_LEADER', message, retryAfterMs: 200 };
   }
 }
 

@@ -102,7 +102,7 @@ export class Replica implements SequencingHost {
   private readonly unfolded: LogEntry[] = [];
   /** Decoded once, however many repeats of its commands come. */
   private readonly columns = new WeakMap<EntryPayload, CommandsHeader>();
-  private uncommittedBytes = 0;
+  private unfoldedBytes = 0;
   /** Log folded since the last checkpoint: what a start now would have to replay. */
   replayBytes = 0;
   private foldedSinceCheckpoint = false;
@@ -254,7 +254,7 @@ export class Replica implements SequencingHost {
 
   openDraft(): Draft | null {
     if (this.raft.transferring) return null;
-    if (this.uncommittedBytes > this.deps.limits.uncommittedBytesMax) return null;
+    if (this.unfoldedBytes > this.deps.limits.uncommittedBytesMax) return null;
     const timeMs = this.stamps.next(this.raft.lastTimeMs, this.deps.clock.monotonicMs());
     return timeMs === null
       ? null
@@ -341,7 +341,7 @@ export class Replica implements SequencingHost {
     const draft = { kind, timeMs, payload, payloadBytes: bytes };
     const result = this.raft.propose(draft, this.deps.clock.monotonicMs());
     assert(result.ok && result.index === index, 'a ready leader appends what it sequenced');
-    this.uncommittedBytes += bytes;
+    this.unfoldedBytes += bytes;
   }
 
   // Effects.
@@ -392,7 +392,7 @@ export class Replica implements SequencingHost {
   private endTerm(refusal: Refusal): void {
     const ended = this.endedTerm(refusal);
     this.leading = null;
-    this.uncommittedBytes = 0;
+    this.unfoldedBytes = 0;
     this.releaseFetched();
     this.checkpointProposed = 0;
     this.waits.fail(ended);
@@ -450,7 +450,7 @@ export class Replica implements SequencingHost {
     this.replayBytes += payload.bytes.length;
     const isProposedHere = entry.kind === EntryKind.COMMANDS || entry.kind === EntryKind.CHECKPOINT;
     if (this.ledTerm === entry.term && isProposedHere) {
-      this.uncommittedBytes -= entry.payloadBytes;
+      this.unfoldedBytes -= entry.payloadBytes;
     }
     this.waits.committed(index);
   }

@@ -124,7 +124,7 @@ export interface Outputs<P> {
   /** Promises: they leave once everything that was to be written when they were made is durable. */
   gated: RaftMessage<P>[];
   /** Promises that wait for a step which was handed out before they were made, in order. */
-  held: { readonly appendSeq: number; readonly message: RaftMessage<P> }[];
+  delayed: { readonly appendSeq: number; readonly message: RaftMessage<P> }[];
   reads: ReadState[];
   loads: LoadRequest[];
   snapshots: SnapshotRequest[];

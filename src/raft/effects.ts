@@ -1,5 +1,5 @@
 // The drain: turns what the inputs since the last one have changed into what the shell has to do, with
-// one durable step at most. What rests on that step leaves with it, what rests on an earlier one is held.
+// one durable step at most. What rests on that step leaves with it, what rests on an earlier one is delayed.
 
 import { assert } from '../assert.ts';
 import { type Core, leaderOf, type Outputs } from './core.ts';
@@ -84,7 +84,7 @@ function releaseOrHold<P>(outputs: Outputs<P>): void {
   const newestSeq = outputs.nextSeq - 1;
   for (const message of outputs.gated) {
     if (outputs.persistedSeq === newestSeq) outputs.send.push(message);
-    else outputs.held.push({ appendSeq: newestSeq, message });
+    else outputs.delayed.push({ appendSeq: newestSeq, message });
   }
   outputs.gated = [];
 }
@@ -97,12 +97,12 @@ export function markPersisted<P>(core: Core<P>, appendSeq: number): void {
   outputs.persistedSeq = appendSeq;
   core.log.persisted(appendSeq);
   let released = 0;
-  for (const held of outputs.held) {
-    if (held.appendSeq > appendSeq) break;
-    outputs.send.push(held.message);
+  for (const delayed of outputs.delayed) {
+    if (delayed.appendSeq > appendSeq) break;
+    outputs.send.push(delayed.message);
     released += 1;
   }
-  if (released > 0) outputs.held.splice(0, released);
+  if (released > 0) outputs.delayed.splice(0, released);
 }
 
 /** Durable here: only now do the rows that were before it have to go. */

@@ -36,7 +36,7 @@ export function createCore<P>(options: RaftOptions<P>): Core<P> {
     outputs: {
       send: [],
       gated: [],
-      held: [],
+      delayed: [],
       reads: [],
       loads: [],
       snapshots: [],

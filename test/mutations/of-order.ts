@@ -93,8 +93,8 @@ export const ofOrder: readonly Mutation[] = [
     class: '50',
     says: 'A leader that comes back goes on with what it proposed in its earlier term.',
     file: 'src/node/replica.ts',
-    from: 'this.leading = null;\n    this.uncommittedBytes = 0;',
-    to: 'this.uncommittedBytes = 0;',
+    from: 'this.leading = null;\n    this.unfoldedBytes = 0;',
+    to: 'this.unfoldedBytes = 0;',
   },
   {
     name: 'sequenced-before-folded',

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { InvariantError } from '../../assert.ts';
 import { nodeStopping, PacelineError, type Refusal } from '../../errors.ts';
+import type { Log } from '../../logger.ts';
 import type { Node } from '../../node/node.ts';
 import { type ServerStream, type StreamSink, streamPaths } from '../streams.ts';
 import { createUnaryMethods, type UnaryMethod } from '../unary.ts';
@@ -17,8 +18,6 @@ import { GrpcForwarder } from './forward.ts';
 import { serveHealth } from './health.ts';
 import { serveReflection } from './reflection.ts';
 import { toStatus } from './status.ts';
-
-type Log = (event: string, facts: Readonly<Record<string, unknown>>, level: 'warn') => void;
 
 /** The server's pings only find connections whose other end is gone, so they may be rare. */
 const serverOptions = {
