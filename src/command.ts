@@ -1,7 +1,9 @@
 // The wire form of one AppendCommand, read without unpacking it: the edge checks it once, the
 // sequencer and the folds then only look where the parts are. Canonical = the fields of the proto in
 // ascending order, minimal varints, no defaults, nothing unknown.
+
 import { isUtf8 } from 'node:buffer';
+import { latin1 } from './bytes.ts';
 import { type CommandEvent, eventFields, scanEvent } from './command-event.ts';
 import type { Refusal } from './errors.ts';
 
@@ -355,10 +357,6 @@ export function chainName(conversation: string, sender: string): string {
 
 function badEvent(message: string): Refusal {
   return { reason: 'BAD_COMMAND', field: 'event', message };
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
 
 function over(

@@ -1,5 +1,6 @@
 // A checked command as it stands in an entry, read only as far as a fold needs it. Total: other bytes
 // give some defined answer.
+import { latin1 } from './bytes.ts';
 import { chainName, type Link } from './command.ts';
 
 export interface StoredIdentity {
@@ -118,8 +119,4 @@ function varintEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < start + 7 && (bytes[at] ?? 0) >= 0x80) at += 1;
   return Math.min(at + 1, end);
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }

@@ -1,6 +1,7 @@
 // How a cluster begins: the founding record, made once when every node of the initial list has said
 // that its store is blank, and what a node answers to another's hello. Pure: the node makes durable
 // and sends what is decided here.
+import { sameBytes } from '../bytes.ts';
 import type { DedupeWindow } from '../order/dedupe.ts';
 import { pack, unpackArray } from '../order/packing.ts';
 import type { Hello, NodeId } from '../transport/types.ts';
@@ -214,8 +215,4 @@ function isMapping(value: unknown): value is ClusterConfig['mapping'] {
 
 function listed(nodes: ReadonlyMap<NodeId, unknown>): string {
   return [...nodes.keys()].sort((a, b) => a - b).join(',');
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

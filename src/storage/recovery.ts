@@ -2,7 +2,9 @@
 // every link of the chain right, terms and times never falling. Whatever is not so is CORRUPT with
 // the partition and index named; nothing is cut off or repaired here, for a follower that drops
 // what it acknowledged can lose committed entries. A lost tail cannot be seen: batch-record.ts.
+
 import { assert } from '../assert.ts';
+import { sameBytes } from '../bytes.ts';
 import { entryChain, foundingChain, type LogEntry } from '../entry.ts';
 import type { HardState, LogTail } from '../raft/types.ts';
 import { type Database, readPage } from './database.ts';
@@ -94,7 +96,7 @@ async function checkEntryAt(db: Database, place: Place, checkpoint: Checkpoint):
   const agrees =
     entry.term === checkpoint.term &&
     entry.timeMs === checkpoint.timeMs &&
-    equalBytes(entry.chain, checkpoint.chain);
+    sameBytes(entry.chain, checkpoint.chain);
   if (!agrees) throw corrupt(name, 'is not the entry that the checkpoint stands at');
 }
 
@@ -130,13 +132,9 @@ function decodeFollowing(
 
 function checkFollows(partition: number, previous: LogTail, entry: LogEntry): void {
   const name = entryName(partition, entry.index);
-  if (!equalBytes(entryChain(previous.chain, entry), entry.chain)) {
+  if (!sameBytes(entryChain(previous.chain, entry), entry.chain)) {
     throw corrupt(name, 'does not link to the entry before it');
   }
   if (entry.term < previous.term) throw corrupt(name, 'is of a lower term than the one before it');
   if (entry.timeMs < previous.timeMs) throw corrupt(name, 'is older than the one before it');
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

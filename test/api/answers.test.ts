@@ -75,7 +75,7 @@ function resultOf(given: Outcome): AppendResultInput {
   };
 }
 
-test('the answers of a session', () => {
+test('the answers of a session are the bytes that the message type encodes', () => {
   fc.assert(
     fc.property(fc.array(group), fc.array(heldEnd), (groups, ends) => {
       const expected = AppendSessionResponse.encode({

@@ -79,7 +79,7 @@ test('a key that is left out is made, which the refusal says', async () => {
   await expect(append).rejects.toThrow('one that is left out is made');
 });
 
-test('what is no append at all', async () => {
+test('what is no append at all is refused BAD_COMMAND', async () => {
   const { client } = open();
   for (const append of [undefined, null, 'x'] as unknown as Append[]) {
     expect(await endOf(client.append(append))).toEqual(['BAD_COMMAND', 'append']);
