@@ -51,7 +51,7 @@ export function takeEffects<P>(core: Core<P>): Effects<P> | null {
 function takePersistStep<P>(core: Core<P>): PersistStep<P> | null {
   const { log, outputs } = core;
   if (!outputs.hardStateChanged && !log.hasUnwritten) {
-    releaseOrHold(outputs);
+    releaseOrDelay(outputs);
     return null;
   }
   const appendSeq = outputs.nextSeq;
@@ -79,7 +79,7 @@ function takeGated<P>(outputs: Outputs<P>): readonly RaftMessage<P>[] {
 }
 
 /** No step is handed out: promises rest on those in flight, if any are. */
-function releaseOrHold<P>(outputs: Outputs<P>): void {
+function releaseOrDelay<P>(outputs: Outputs<P>): void {
   if (outputs.gated.length === 0) return;
   const newestSeq = outputs.nextSeq - 1;
   for (const message of outputs.gated) {
