@@ -143,7 +143,7 @@ export class AppendSession {
     const { answers, held } = this;
     this.answers = [];
     this.held = [];
-    this.write(encodeAnswers(this.node, answers, held));
+    if (!this.order.isClosed) this.write(encodeAnswers(this.node, answers, held));
     this.endIfAnswered();
   }
 }

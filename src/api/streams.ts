@@ -37,19 +37,15 @@ export const streamPaths: ReadonlyMap<string, OpenStream> = new Map<string, Open
 ]);
 
 function openAppendSession(node: Node, sink: StreamSink): ServerStream {
-  let open = true;
   const session = new AppendSession(node, (response) => {
     // A client that does not read its answers is not read from.
-    if (open && !sink.write(response)) sink.pause();
+    if (!sink.write(response)) sink.pause();
   });
   return {
     take: (request) => session.take(request),
     endOfRequests: () => session.finish(() => sink.end()),
     drained: () => sink.resume(),
-    close: () => {
-      open = false;
-      session.close();
-    },
+    close: () => session.close(),
   };
 }
 

@@ -115,7 +115,7 @@ function drawLimits(random: Random): NodeLimits {
     ...defaultLimits,
     ...sequencing,
     frameBytesMax: random.pick([2000, 64_000, 1_048_576]),
-    uncommittedBytesMax: random.pick([2000, 64_000, 8_388_608]),
+    unfoldedBytesMax: random.pick([2000, 64_000, 8_388_608]),
     checkpointRowsMax: random.pick([1, 5, 50, 2000]),
     checkpointBytesMax: random.pick([2000, 16_384, 262_144]),
     checkpointIdleMs: random.pick([200, 1000]),

@@ -35,7 +35,7 @@ export interface NodeLimits {
   readonly queuedCommandsMax: number;
   readonly queuedBytesMax: number;
   /** A leader's entries not yet folded; beyond that its partition's commands wait. */
-  readonly uncommittedBytesMax: number;
+  readonly unfoldedBytesMax: number;
   /** An entry takes the commands at hand up to about this size. */
   readonly entryBytesTarget: number;
   /** Commands looked at together, so that one fetch serves them all. */
@@ -57,7 +57,7 @@ export const defaultLimits: NodeLimits = {
   tickMs: 25,
   queuedCommandsMax: 16_384,
   queuedBytesMax: 16 * 1024 * 1024,
-  uncommittedBytesMax: 8 * 1024 * 1024,
+  unfoldedBytesMax: 8 * 1024 * 1024,
   entryBytesTarget: 32 * 1024,
   sequenceWindow: 512,
   frameBytesMax: 1024 * 1024,

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { createEmptyPayload, entryChain } from '../entry.ts';
 import { nodeStopping, PacelineError, type Refusal } from '../errors.ts';
 import { hashBytes } from '../hash.ts';
+import type { Log } from '../logger.ts';
 import { Rows } from '../order/rows.ts';
 import { foundingMembership } from '../raft/membership.ts';
 import { createRaft } from '../raft/raft.ts';
@@ -51,7 +52,7 @@ export interface NodeDeps {
   readonly random: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   /** Events worth a line, for operators; never a body, a key or a user's id. */
-  readonly log: (event: string, facts: Readonly<Record<string, unknown>>, level?: 'warn') => void;
+  readonly log: Log;
   /** The node can keep no promise any more: the process has to end. */
   readonly onFatal: (error: Error) => void;
 }

@@ -1,19 +1,19 @@
 // What a node tells its operators of the others: once, and again only when it has changed. A node that is
 // refused tries again many times a second, for as long as nobody has put it right.
+import type { Log } from '../logger.ts';
 import type { NodeId } from '../transport/types.ts';
-import type { NodeDeps } from './node.ts';
 
 /** As long as nodes that are started one after the other need to meet. */
 const quietMs = 5000;
 
 export class Notices {
-  private readonly log: NodeDeps['log'];
+  private readonly log: Log;
   private readonly startedMs: number;
   /** Why each was refused last; none of those that were let in since. */
   private readonly refusals = new Map<NodeId, string>();
   private waitingFor = '';
 
-  constructor(log: NodeDeps['log'], startedMs: number) {
+  constructor(log: Log, startedMs: number) {
     this.log = log;
     this.startedMs = startedMs;
   }

@@ -254,7 +254,7 @@ export class Replica implements SequencingHost {
 
   openDraft(): Draft | null {
     if (this.raft.transferring) return null;
-    if (this.unfoldedBytes > this.deps.limits.uncommittedBytesMax) return null;
+    if (this.unfoldedBytes > this.deps.limits.unfoldedBytesMax) return null;
     const timeMs = this.stamps.next(this.raft.lastTimeMs, this.deps.clock.monotonicMs());
     return timeMs === null
       ? null

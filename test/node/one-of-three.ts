@@ -82,8 +82,6 @@ export class OneOfThree {
   /** Frames that left. */
   frames = 0;
   readonly fatal: string[] = [];
-  /** What operators were told. */
-  readonly told: [event: string, facts: Readonly<Record<string, unknown>>][] = [];
   /** Timers that run. */
   timers: { readonly dueMs: number; readonly call: () => void }[] = [];
   nowMs = 0;
@@ -96,18 +94,16 @@ export class OneOfThree {
   /** Writes that ended. */
   private ended = 0;
 
-  /** `kept`: the founding record of its store; null = it is blank. */
-  constructor(kept: Uint8Array | null = founding) {
-    const store = { ...this.store, founding: kept };
+  constructor() {
     this.node = new Node({
       config: {
         ...{ id: 1, address: nodes.get(1) ?? '', nodes, cluster, version: 'test' },
         ...{ limits: defaultLimits, raft: defaultRaftConfig },
       },
-      ...{ store, transport: this.transport, clock: this.clock },
+      ...{ store: this.store, transport: this.transport, clock: this.clock },
       random: () => 0.5,
       randomBytes,
-      log: (event, facts) => this.told.push([event, facts]),
+      log: () => {},
       onFatal: (error) => this.fatal.push(error.message),
     });
   }
