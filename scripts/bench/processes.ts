@@ -4,7 +4,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { until } from '../harness/until.ts';
+import { until, within } from '../harness/until.ts';
 
 const running = new Set<ServerProcess>();
 process.on('exit', () => {
@@ -58,23 +58,24 @@ export class ServerProcess {
     return this.pid !== 0 && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** To the whole group. */
-  signal(signal: NodeJS.Signals): void {
-    if (this.pid === 0) return;
+  /** To the whole group; answers whether any of it was left. */
+  signal(signal: NodeJS.Signals | 0): boolean {
+    if (this.pid === 0) return false;
     try {
-      process.kill(-this.pid, signal);
+      return process.kill(-this.pid, signal);
     } catch {
-      // All of it has ended.
+      return false;
     }
   }
 
-  /** Resolves once the process is gone; what is left of its group is killed. */
+  /** Resolves once all of its group is gone: none of it writes any more to the directory it was given. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.signal(signal);
     const timer = setTimeout(() => this.signal('SIGKILL'), stopMs);
     if (this.isRunning) await this.exited;
     clearTimeout(timer);
     this.signal('SIGKILL');
+    await within(stopMs, () => !this.signal(0));
     running.delete(this);
   }
 
