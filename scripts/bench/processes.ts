@@ -68,7 +68,10 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves once all of its group is gone: none of it writes any more to the directory it was given. */
+  /**
+   * Resolves once all of its group is gone, so that none of it writes any more to the directory it was given. SIGKILL
+   * gets no longer than `stopMs`: where the system's init reaps nobody, the dead stay in the group.
+   */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.signal(signal);
     const timer = setTimeout(() => this.signal('SIGKILL'), stopMs);

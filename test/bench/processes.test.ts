@@ -1,10 +1,10 @@
 // Servers of the benchmark: what `stop` promises.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { ServerProcess } from '../../scripts/bench/processes.ts';
 import { until } from '../../scripts/harness/until.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 
 // It ignores SIGTERM, and the system takes a while to end it: it has much memory to give back.
 const deaf = `
@@ -15,7 +15,7 @@ const deaf = `
 `;
 
 test('once a server has stopped, none of its processes runs', async () => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'paceline-processes-'));
+  const directory = temporaryDirectory();
   const pidFile = path.join(directory, 'pid');
   const server = new ServerProcess({
     name: 'a shell and its child',
@@ -32,5 +32,4 @@ test('once a server has stopped, none of its processes runs', async () => {
 
   await server.stop();
   expect(() => process.kill(child, 0)).toThrow('ESRCH');
-  rmSync(directory, { recursive: true });
 });

@@ -2,14 +2,14 @@
 import { fork } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Level } from 'level';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Append, Appended } from '../../src/client/append.ts';
 import { openOutbox, openOutboxStore } from '../../src/client/level/outbox.ts';
 import { MemoryOutboxStore } from '../../src/client/outbox-memory.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { appendedAt } from './fake-chains.ts';
 import { message, nothing, storeSuite } from './outbox-store-suite.ts';
 
@@ -175,10 +175,4 @@ class Parent {
 
 function reply(child: ReturnType<typeof fork>, attempt = 0, { id, ...appended }: Appended): void {
   if (child.connected) child.send({ attempt, appended: { ...appended, id: Number(id) } }, () => {});
-}
-
-function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'paceline-outbox-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }

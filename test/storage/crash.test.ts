@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { databasesOf, openStore } from '../../src/storage/level/store.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { newestLog } from './crash-log.ts';
-import { temporaryDirectory } from './fixture.ts';
 
 interface Promised {
   readonly batch: number;

@@ -6,6 +6,7 @@ import { checkpointKey, entryKey, hardStateKey, rowKey } from '../../src/storage
 import { openStore } from '../../src/storage/level/store.ts';
 import { encodeHardState } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import {
   checksum,
   copy,
@@ -18,7 +19,7 @@ import {
   secret,
   withDatabase,
 } from './damage.ts';
-import { founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { founding, LogMaker, writeEntries } from './fixture.ts';
 
 const bytesDiffer = 'is damaged: its bytes do not match its checksum';
 const entryAt = (index: number): Buffer => entryKey(place, index);

@@ -20,8 +20,9 @@ import {
 } from '../../src/storage/keys.ts';
 import { firstEntryRow, inSegment } from '../../src/storage/level/segments.ts';
 import { databasesOf, openStore } from '../../src/storage/level/store.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { checksum, type Damage, flip, remove, sampleStore, withDatabase } from './damage.ts';
-import { LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { LogMaker, writeEntries } from './fixture.ts';
 
 const [identity, newest] = ['store: the identity', 'store: the newest batch record'];
 

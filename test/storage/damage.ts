@@ -5,7 +5,8 @@ import { entryKey, homeOf, isHardStateKey } from '../../src/storage/keys.ts';
 import { hardStateIn, inSegment, lastingSegment } from '../../src/storage/level/segments.ts';
 import type { LevelDatabase } from '../../src/storage/level/split-database.ts';
 import { databasesOf, openLevel, openStore } from '../../src/storage/level/store.ts';
-import { checkpointAt, founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { checkpointAt, founding, LogMaker, writeEntries } from './fixture.ts';
 
 export type Damage = (db: DamagedDatabase) => Promise<void>;
 

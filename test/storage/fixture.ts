@@ -1,19 +1,9 @@
-// Logs made as raft makes them, and directories that vanish after the test.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+// Logs made as raft makes them.
 import { createPayload, entryChain, foundingChain, type LogEntry } from '../../src/entry.ts';
 import { EntryKind } from '../../src/raft/types.ts';
 import type { Checkpoint, Store } from '../../src/storage/types.ts';
 
 export const founding = Buffer.from('the founding record');
-
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'paceline-storage-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 /** Grows like a leader's log: each entry linked to the one before. */
 export class LogMaker {

@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import type { LogEntry } from '../../src/entry.ts';
 import { databasesOf, openStore } from '../../src/storage/level/store.ts';
 import type { Batch, Store } from '../../src/storage/types.ts';
-import { essence, founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { essence, founding, LogMaker, writeEntries } from './fixture.ts';
 
 const partitions = [0, 1, 65535];
 

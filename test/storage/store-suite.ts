@@ -4,14 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/assert.ts';
 import { foundingChain } from '../../src/entry.ts';
 import type { Store } from '../../src/storage/types.ts';
-import {
-  checkpointAt,
-  essence,
-  founding,
-  LogMaker,
-  temporaryDirectory,
-  writeEntries,
-} from './fixture.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { checkpointAt, essence, founding, LogMaker, writeEntries } from './fixture.ts';
 
 type Open = (directory: string) => Promise<Store>;
 

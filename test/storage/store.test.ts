@@ -11,8 +11,9 @@ import { databasesOf, openDatabase, openLevel, openStore } from '../../src/stora
 import { encodeIdentity } from '../../src/storage/own-rows.ts';
 import { encodeRecord } from '../../src/storage/record-codec.ts';
 import { StoreBatch } from '../../src/storage/store-batch.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { withDatabase } from './damage.ts';
-import { founding, LogMaker, temporaryDirectory, writeEntries } from './fixture.ts';
+import { founding, LogMaker, writeEntries } from './fixture.ts';
 import { storeSuite } from './store-suite.ts';
 
 storeSuite('the LevelDB store', (directory) => openStore({ directory }));
